@@ -1,0 +1,1 @@
+"""The mu command."""

@@ -1,0 +1,1 @@
+"""What happened: the event catalogue, the log, its engine, and the chain subscription."""

@@ -1,0 +1,1 @@
+"""HTTP/1.1 on trio, shared by the gateway and the local chain."""
