@@ -11,7 +11,7 @@ from typing import Protocol, Self
 from contract.errors import MuError
 
 MAX_KEY_BYTES = 511
-"""What LMDB's default page size allows; the other adapters keep the same limit, so that no key fits one only."""
+"""What LMDB's default page size allows; the other adapters keep it too, so that no key fits one only."""
 
 MAX_VALUE_BYTES = 1024 * 1024
 """Keeps a page of a scan well under the 4 MiB at which a TiKV response fails."""
@@ -79,9 +79,9 @@ class Snapshot(Protocol):
 class Transaction(Snapshot, Protocol):
     """A snapshot that sees its own writes, and commits them all or not at all.
 
-    Optimistic: `commit` raises `Conflict` if a key written or locked here was changed by another commit since the
-    transaction began. A key that was only read is not guarded unless it is locked. Leaving the context manager
-    without `commit` rolls back.
+    Optimistic: `commit` raises `Conflict` if a key written or locked here was changed by another commit since
+    the transaction began. A key that was only read is not guarded unless it is locked. Leaving the context
+    manager without `commit` rolls back.
     """
 
     def put(self, key: bytes, value: bytes) -> None:
@@ -101,16 +101,19 @@ class Transaction(Snapshot, Protocol):
         ...
 
     def lock(self, keys: Iterable[bytes]) -> None:
-        """Guard reads: `commit` raises `Conflict` if another commit has changed one of `keys` (present or not)."""
+        """Guard reads: `commit` raises `Conflict` if another commit changed one of `keys`, present or not."""
         ...
 
     def commit(self) -> None:
-        """Make the writes durable, all together. Raises `Conflict`, `KeyExists`, `Unavailable`, `OutcomeUnknown`."""
+        """Make the writes durable, all together.
+
+        Raises `Conflict`, `KeyExists`, `Unavailable`, `OutcomeUnknown`. The transaction is over in any case.
+        """
         ...
 
 
 class Engine(Protocol):
-    """Opens snapshots and transactions; safe to use from several threads (one snapshot from one at a time)."""
+    """Opens snapshots and transactions; safe to use from several threads (a snapshot from one at a time)."""
 
     def snapshot(self) -> Snapshot:
         """The map as it stands now. Raises `Unavailable` when closed."""

@@ -1,0 +1,212 @@
+"""The `eventsourcing` library's recorders on any engine, over one gapless, hash-chained log.
+
+`PERSISTENCE_MODULE=events.recorder` gives an eventsourcing application this store: in the LMDB folder that
+`ENGINE_FOLDER` names, or in memory.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+from eventsourcing.persistence import (
+    AggregateRecorder,
+    ApplicationRecorder,
+    InfrastructureFactory,
+    ListenNotifySubscription,
+    Notification,
+    ProcessRecorder,
+    StoredEvent,
+    Tracking,
+    TrackingRecorder,
+)
+from eventsourcing.utils import Environment, EnvType, resolve_topic
+
+from contract.errors import DecodeError, InvalidInput
+from events.engine import Engine
+from events.engine.lmdb import LmdbEngine
+from events.engine.memory import MemoryEngine
+from events.entries import NUMBER, EngineRecorder, decode_number, read_originator_id
+from events.record import MAX_VERSION, Record
+
+
+class EngineAggregateRecorder(EngineRecorder, AggregateRecorder):
+    """Records streams; used by itself for snapshots of aggregates."""
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
+        self._insert(stored_events, None)
+        return None
+
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        first = 0 if gt is None else max(gt + 1, 0)
+        last = MAX_VERSION if lte is None else min(lte, MAX_VERSION)
+        if first > last:
+            return []
+        stream = self._stream_prefix(originator_id)
+        start, end = stream + NUMBER.pack(first), stream + NUMBER.pack(last) + b"\0"
+        with self._reading() as snapshot:
+            keys = [
+                self._entries + position
+                for _, position in snapshot.scan(start, end, limit=limit, reverse=desc)
+            ]
+            entries = snapshot.get_many(keys)
+        try:
+            records = [Record.decode(entries[key]) for key in keys]
+        except KeyError as error:
+            raise DecodeError(f"the log has lost an entry of the stream {originator_id}") from error
+        return [StoredEvent(originator_id, record.version, record.topic, record.state) for record in records]
+
+
+class EngineApplicationRecorder(EngineAggregateRecorder, ApplicationRecorder):
+    """Records streams, and gives every event its position in the log."""
+
+    def __init__(
+        self, engine: Engine, *, prefix: bytes = b"log/", sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        super().__init__(engine, prefix=prefix, sleep=sleep)
+        self._listeners: set[threading.Event] = set()
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
+        positions = self._insert(stored_events, None)
+        self._notify_listeners()
+        return positions
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        first = 1 if start is None else start if inclusive_of_start else start + 1
+        notifications: list[Notification] = []
+        with self._reading() as snapshot:
+            pairs = snapshot.scan(*self._entry_range(first, stop), limit=None if topics else limit)
+            for key, data in pairs:
+                if len(notifications) >= limit:
+                    break
+                record = Record.decode(data)
+                if topics and record.topic not in topics:
+                    continue
+                notifications.append(
+                    Notification(
+                        id=decode_number(key[len(self._entries) :]),
+                        originator_id=read_originator_id(record.stream),
+                        originator_version=record.version,
+                        topic=record.topic,
+                        state=record.state,
+                    )
+                )
+        return notifications
+
+    def max_notification_id(self) -> int | None:
+        return self.head()[0] or None
+
+    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> "EngineSubscription":
+        return EngineSubscription(recorder=self, gt=gt, topics=topics)
+
+    def listen(self, event: threading.Event) -> None:
+        """Set `event` whenever this recorder has inserted something."""
+        self._listeners.add(event)
+
+    def unlisten(self, event: threading.Event) -> None:
+        """Leave `event` alone from now on."""
+        self._listeners.discard(event)
+
+    def _notify_listeners(self) -> None:
+        for listener in tuple(self._listeners):
+            listener.set()
+
+
+class EngineSubscription(ListenNotifySubscription[EngineApplicationRecorder]):
+    """Follows the log from a thread, woken by inserts through the same recorder."""
+
+    def __init__(
+        self, recorder: EngineApplicationRecorder, gt: int | None = None, topics: Sequence[str] = ()
+    ) -> None:
+        super().__init__(recorder=recorder, gt=gt, topics=topics)
+        recorder.listen(self._has_been_notified)
+        # An insert between the thread's first read and `listen` would otherwise go unseen until the next.
+        self._has_been_notified.set()
+
+    def stop(self) -> None:
+        super().stop()
+        self._recorder.unlisten(self._has_been_notified)
+
+
+class EngineTrackingRecorder(EngineRecorder, TrackingRecorder):
+    """Records how far others' logs have been processed."""
+
+    def insert_tracking(self, tracking: Tracking) -> None:
+        self._insert((), tracking)
+
+    def max_tracking_id(self, application_name: str) -> int | None:
+        with self._reading() as snapshot:
+            return self._read_tracking(snapshot, self._tracking_key(application_name))
+
+
+class EngineProcessRecorder(EngineTrackingRecorder, EngineApplicationRecorder, ProcessRecorder):
+    """Records events together with the position of the event that caused them."""
+
+    def insert_events(
+        self, stored_events: Sequence[StoredEvent], *, tracking: Tracking | None = None, **kwargs: Any
+    ) -> Sequence[int]:
+        positions = self._insert(stored_events, tracking)
+        self._notify_listeners()
+        return positions
+
+
+_RecorderClass = TypeVar("_RecorderClass", bound=EngineRecorder)
+
+
+class Factory(InfrastructureFactory[EngineTrackingRecorder]):
+    """Builds an application's recorders on one engine, and closes that."""
+
+    ENGINE_FOLDER = "ENGINE_FOLDER"
+
+    def __init__(self, env: Environment | EnvType | None) -> None:
+        super().__init__(env)
+        folder = self.env.get(self.ENGINE_FOLDER)
+        self.engine: Engine = LmdbEngine(Path(folder)) if folder else MemoryEngine()
+
+    def aggregate_recorder(self, purpose: str = "events") -> AggregateRecorder:
+        prefix = b"log/" if purpose == "events" else purpose.encode() + b"/"
+        return EngineAggregateRecorder(self.engine, prefix=prefix)
+
+    def application_recorder(self) -> ApplicationRecorder:
+        return self._class_from(self.APPLICATION_RECORDER_TOPIC, EngineApplicationRecorder)(self.engine)
+
+    def tracking_recorder(
+        self, tracking_recorder_class: type[EngineTrackingRecorder] | None = None
+    ) -> EngineTrackingRecorder:
+        recorder_class = tracking_recorder_class or self._class_from(
+            self.TRACKING_RECORDER_TOPIC, EngineTrackingRecorder
+        )
+        return recorder_class(self.engine)
+
+    def process_recorder(self) -> ProcessRecorder:
+        return self._class_from(self.PROCESS_RECORDER_TOPIC, EngineProcessRecorder)(self.engine)
+
+    def close(self) -> None:
+        self.engine.close()
+
+    def _class_from(self, name: str, default: type[_RecorderClass]) -> type[_RecorderClass]:
+        topic = self.env.get(name)
+        if not topic:
+            return default
+        recorder_class: Any = resolve_topic(topic)
+        if not (isinstance(recorder_class, type) and issubclass(recorder_class, default)):
+            raise InvalidInput(name, f"{topic} is not a subclass of {default.__name__}")
+        return recorder_class
