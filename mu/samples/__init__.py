@@ -1,0 +1,1 @@
+"""Complete stacks to start from, each in a folder of its own."""
