@@ -8,8 +8,9 @@ Headers = tuple[tuple[str, str], ...]
 class Request(msgspec.Struct, frozen=True):
     """A request whose body has arrived whole.
 
-    `path` is the raw (still percent-encoded) path of the target, `query` what follows the first `?` (without
-    it), header names are lower case and in the order in which they came.
+    `path` is the raw (still percent-encoded) path of the target (`*` for the asterisk form), `query` what follows
+    the first `?` (without it), header names are lower case and in the order in which they came. Trailers are
+    dropped. `request_id` names the request in the response, in error bodies and in the node's own log.
     """
 
     method: str
@@ -17,10 +18,14 @@ class Request(msgspec.Struct, frozen=True):
     query: str
     headers: Headers
     body: bytes
+    request_id: str
 
 
 class Response(msgspec.Struct, frozen=True):
-    """A response; the server adds `content-length`, `date` and `connection` itself."""
+    """A response with a final status (200 to 599).
+
+    The server adds `content-length`, `date`, `connection` and `x-request-id` itself, in place of the handler's.
+    """
 
     status: int
     headers: Headers = ()

@@ -1,0 +1,1 @@
+"""The HTTP entrance of a region: finds the function behind a request and has it answer."""
