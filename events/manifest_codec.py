@@ -154,7 +154,9 @@ def _decode_services(services: Any) -> Iterator[Service]:
             case 0:
                 env = {pair.name: pair.value for pair in body.env}
                 binary = base64.urlsafe_b64encode(bytes(body.binary)).decode()
-                yield Function(body.name, binary, _RUNTIMES[int(body.runtime)], body.memory_limit_mebibytes, env)
+                yield Function(
+                    body.name, binary, _RUNTIMES[int(body.runtime)], body.memory_limit_mebibytes, env
+                )
             case 1:
                 yield Gateway(
                     body.name,
@@ -163,7 +165,9 @@ def _decode_services(services: Any) -> Iterator[Service]:
                             endpoint.path,
                             tuple(
                                 Route(
-                                    _METHODS[int(route.method)], services[route.service].body.name, route.function
+                                    _METHODS[int(route.method)],
+                                    services[route.service].body.name,
+                                    route.function,
                                 )
                                 for route in endpoint.routes
                             ),

@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +38,9 @@ services:
         - method: get
           route_to: greeter_function.greet_user
 """
+
+
+ROUTE = "services[1].endpoints[/greet/{{name}}].{}route_to"
 
 
 def test_the_manifest_of_the_litepaper():
@@ -85,8 +90,8 @@ def test_tables_and_boxes():
         ("/greet/{name}", "greet/{name}", 13, "services[1].endpoints[greet/{name}]", "start with `/`"),
         ("/greet/{name}", "/greet/x{name}", 13, "services[1].endpoints[/greet/x{name}]", "wholly"),
         ("method: get", "method: fetch", 14, "services[1].endpoints[/greet/{name}].method", "get, head"),
-        ("greeter_function.greet_user", "greeter.greet", 15, "services[1].endpoints[/greet/{name}].get.route_to", "no Function"),
-        ("greeter_function.greet_user", "greet_user", 15, "services[1].endpoints[/greet/{name}].route_to", "service.function"),
+        ("greeter_function.greet_user", "greeter.greet", 15, ROUTE.format("get."), "no Function"),
+        ("greeter_function.greet_user", "greet_user", 15, ROUTE.format(""), "service.function"),
         ("name: greeting", "name: [x", 11, "manifest", "is not YAML"),
     ],
 )  # fmt: skip
@@ -100,7 +105,9 @@ def test_errors_name_the_line_and_the_field(old: str, new: str, line: int, field
     assert str(caught.value).startswith(f"line {caught.value.line}: {field}: ")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "a", "a: &x 1\nb: *x", "\0", "- - - -", "{" * 5000, "name: x\n" * 20_000])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "a", "a: &x 1\nb: *x", "\0", "- - - -", "{" * 5000, "name: x\n" * 20_000]
+)
 def test_what_is_not_a_manifest(text: str):
     with pytest.raises(ManifestError):
         parse_manifest(text)
@@ -108,10 +115,8 @@ def test_what_is_not_a_manifest(text: str):
 
 @given(st.integers(0, len(GREETING)), st.integers(0, len(GREETING)), st.text(max_size=5))
 def test_altered_text_gives_a_manifest_or_its_error(start: int, end: int, inserted: str):
-    try:
-        parse_manifest(GREETING[:start] + inserted + GREETING[end:])
-    except ManifestError as error:
-        assert error.line >= 1
+    with suppress(ManifestError):
+        assert parse_manifest(GREETING[:start] + inserted + GREETING[end:]).services
 
 
 def test_a_path_stands_for_a_binary_until_it_is_uploaded():
@@ -125,9 +130,13 @@ def test_a_path_stands_for_a_binary_until_it_is_uploaded():
 
 def test_what_does_not_fit_a_transaction_is_refused_with_its_size():
     def manifest(count: int) -> Manifest:
-        return Manifest("App", "1", tuple(KeyValueTable(f"table_number_{index:02}") for index in range(count)))
+        return Manifest(
+            "App", "1", tuple(KeyValueTable(f"table_number_{index:02}") for index in range(count))
+        )
 
     fitting = (MAX_MANIFEST_BYTES - len(to_chain(manifest(1)))) // 21 + 1
     assert len(to_chain(manifest(fitting))) <= MAX_MANIFEST_BYTES
-    with pytest.raises(InvalidInput, match=rf"manifest: takes \d+ bytes on chain, where .* {MAX_MANIFEST_BYTES}"):
+    with pytest.raises(
+        InvalidInput, match=rf"manifest: takes \d+ bytes on chain, where .* {MAX_MANIFEST_BYTES}"
+    ):
         to_chain(manifest(fitting + 1))

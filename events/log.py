@@ -1,0 +1,172 @@
+"""The log of a region: typed entries on the recorder, in one order, appended to by expected version, and followed."""
+
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+
+import msgspec
+import trio
+from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
+
+from contract.errors import MuError
+from events import codec
+from events.catalogue import Event, Source, kind
+from events.codec import Recorded
+from events.record import Record
+from events.recorder import EngineProcessRecorder
+
+FIRST_POSITION = 1
+READ_BATCH_ENTRIES = 512
+
+
+class StreamConflict(MuError):
+    """The stream is not at the version that the writer took it to be at; nothing was appended."""
+
+    def __init__(self, stream: str, expected_version: int) -> None:
+        super().__init__(f"the stream {stream} is not at version {expected_version}")
+        self.stream = stream
+        self.expected_version = expected_version
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """An event at its place in the log: its position (from 1, gapless), its stream and its version there (from 1)."""
+
+    position: int
+    stream: str
+    version: int
+    source: Source
+    recorded_at: int
+    event: Event
+    previous_hash: bytes
+    hash: bytes
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The last position of a log and the hash of the record there; position 0 and zeros when it is empty."""
+
+    position: int
+    hash: bytes
+
+
+class Log:
+    """Appends and reads entries. Its methods block (call them in a thread), but for `follow`, which is for trio.
+
+    `now` gives the time in milliseconds since 1970, UTC.
+    """
+
+    def __init__(self, recorder: EngineProcessRecorder, now: Callable[[], int]) -> None:
+        self._recorder = recorder
+        self._now = now
+        self._wakers: set[Callable[[], None]] = set()
+
+    def append(
+        self,
+        stream: str,
+        expected_version: int,
+        events: Sequence[tuple[Source, Event]],
+        *,
+        tracking: tuple[str, int] | None = None,
+    ) -> list[int]:
+        """Append `events` to `stream` after its `expected_version` (0: it is new), all or none, and durably.
+
+        `tracking` is the name of a cursor and its new place, moved in the same transaction. Returns the positions.
+        Raises `StreamConflict` when the stream is at another version, or the cursor further on already.
+        """
+        # the recorder refuses a version that is there already, but not one that would leave a hole
+        if self.version(stream) != expected_version:
+            raise StreamConflict(stream, expected_version)
+        recorded_at = self._now()
+        stored = [
+            StoredEvent(
+                originator_id=stream,
+                originator_version=expected_version + offset,
+                topic=kind(event),
+                state=codec.encode(Recorded(source, recorded_at, event)),
+            )
+            for offset, (source, event) in enumerate(events, 1)
+        ]
+        try:
+            positions = self._recorder.insert_events(
+                stored, tracking=Tracking(*tracking) if tracking else None
+            )
+        except IntegrityError:
+            raise StreamConflict(stream, expected_version) from None
+        for wake in tuple(self._wakers):
+            wake()
+        return list(positions or ())
+
+    def head(self) -> Head:
+        """The last position and its hash."""
+        return Head(*self._recorder.head())
+
+    def read(self, start: int = FIRST_POSITION, limit: int = READ_BATCH_ENTRIES) -> list[Entry]:
+        """Up to `limit` entries from the position `start` on. Raises `DecodeError` for a record that is not ours."""
+        return [entry(position, record) for position, record in self._recorder.records(start, limit)]
+
+    def replay(self, start: int = FIRST_POSITION) -> Iterator[Entry]:
+        """Every entry from `start` to the present end, in bounded memory."""
+        while batch := self.read(start):
+            yield from batch
+            start = batch[-1].position + 1
+
+    def version(self, stream: str) -> int:
+        """The version of the last entry of `stream`, 0 if there is none."""
+        last = self._recorder.select_events(stream, desc=True, limit=1)
+        return last[0].originator_version if last else 0
+
+    def last(self, stream: str) -> Recorded | None:
+        """The last event of `stream`."""
+        last = self._recorder.select_events(stream, desc=True, limit=1)
+        return codec.decode(last[0].state) if last else None
+
+    async def follow(self, start: int = FIRST_POSITION, *, poll_seconds: float) -> AsyncIterator[list[Entry]]:
+        """Batches of entries from `start` on, for ever.
+
+        An append in this process wakes it at once; those of other processes are found by looking every
+        `poll_seconds`.
+        """
+        with self._woken() as woken:
+            while True:
+                woken[0] = trio.Event()
+                batch = await trio.to_thread.run_sync(self.read, start)
+                if batch:
+                    start = batch[-1].position + 1
+                    yield batch
+                else:
+                    with trio.move_on_after(poll_seconds):
+                        await woken[0].wait()
+
+    @contextmanager
+    def _woken(self) -> Generator[list[trio.Event]]:
+        token = trio.lowlevel.current_trio_token()
+        box = [trio.Event()]
+
+        def wake_follower() -> None:
+            box[0].set()
+
+        def wake() -> None:
+            # appends happen in any thread, and one may come when the trio run that follows is over
+            try:
+                token.run_sync_soon(wake_follower, idempotent=True)
+            except trio.RunFinishedError:
+                self._wakers.discard(wake)
+
+        self._wakers.add(wake)
+        try:
+            yield box
+        finally:
+            self._wakers.discard(wake)
+
+
+def entry(position: int, record: Record) -> Entry:
+    """The entry that `record` holds. Raises `DecodeError`."""
+    recorded = codec.decode(record.state)
+    return Entry(
+        position,
+        record.stream,
+        record.version,
+        recorded.source,
+        recorded.recorded_at,
+        recorded.event,
+        record.previous_hash,
+        record.hash,
+    )
