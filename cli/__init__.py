@@ -1,1 +1,1 @@
-"""The mu command."""
+"""The `mu` command: one module a group of commands."""

@@ -2,6 +2,9 @@
 
 import msgspec
 
+from events.chain.follower import FollowerLimits
+from projections.runner import RunnerLimits
+
 KIBIBYTE = 1024
 MEBIBYTE = 1024 * KIBIBYTE
 GIBIBYTE = 1024 * MEBIBYTE
@@ -32,7 +35,26 @@ class RuntimeLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_log_bytes_per_call: int = 64 * KIBIBYTE
     max_wasm_stack_bytes: int = 512 * KIBIBYTE
     max_binary_bytes: int = 64 * MEBIBYTE
-    max_concurrent_calls: int = 64
     max_queued_calls: int = 1024
     worker_threads: int = 2
     epoch_tick_seconds: float = 0.01
+
+
+class ChainLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a node waits for its RPC node, and how it finds out that a subscription is dead."""
+
+    rpc_timeout_seconds: float = 20.0
+    connect_seconds: float = 10.0
+    ping_seconds: float = 5.0
+    pong_seconds: float = 5.0
+
+
+class NodeLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a node limits."""
+
+    http: HttpLimits = HttpLimits()
+    runtime: RuntimeLimits = RuntimeLimits()
+    chain: ChainLimits = ChainLimits()
+    follower: FollowerLimits = FollowerLimits()
+    projections: RunnerLimits = RunnerLimits()
+    leave_seconds: float = 5.0

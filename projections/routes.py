@@ -22,18 +22,29 @@ from projections.projection import Projection
 from projections.stacks import deployed
 
 
+class Revision(msgspec.Struct, frozen=True):
+    """The manifest of one revision of a stack."""
+
+    revision: int
+    manifest: Manifest
+
+
 class StackRoutes(msgspec.Struct):
     """The routes of a stack.
 
     `revision` is the one to be run; `ready` has the revision that each ready node answers for, by node hash;
-    `manifests` those of `revision` and of the revisions in `ready` (none for an invalid one); `failures` why a node
-    could not start `revision`.
+    `revisions` has the manifests of `revision` (unless it is invalid) and of those in `ready`, oldest first;
+    `failures` why a node could not start `revision`.
     """
 
     revision: int
-    manifests: dict[int, Manifest] = {}
+    revisions: tuple[Revision, ...] = ()
     ready: dict[str, int] = {}
     failures: dict[str, str] = {}
+
+    def manifest(self, revision: int) -> Manifest | None:
+        """The manifest of `revision`, if it is kept."""
+        return next((kept.manifest for kept in self.revisions if kept.revision == revision), None)
 
 
 class RoutesState(msgspec.Struct):
@@ -59,12 +70,12 @@ class Routes(Projection[RoutesState]):
                 routes.failures.clear()
                 manifest = deployed(event.owner, event.revision, event.manifest).manifest
                 if manifest is not None:
-                    routes.manifests[event.revision] = manifest
+                    routes.revisions += (Revision(event.revision, manifest),)
                 _forget_manifests(routes)
             case StackDeleted(stack=stack):
                 stacks.pop(stack, None)
             case StackStarted() as started:
-                if (routes := stacks.get(started.stack)) and started.revision in routes.manifests:
+                if (routes := stacks.get(started.stack)) and routes.manifest(started.revision):
                     routes.ready[started.node] = started.revision
                     if started.revision == routes.revision:
                         routes.failures.pop(started.node, None)
@@ -86,6 +97,5 @@ class Routes(Projection[RoutesState]):
 
 
 def _forget_manifests(routes: StackRoutes) -> None:
-    kept = {routes.revision, *routes.ready.values()}
-    for revision in [revision for revision in routes.manifests if revision not in kept]:
-        del routes.manifests[revision]
+    needed = {routes.revision, *routes.ready.values()}
+    routes.revisions = tuple(kept for kept in routes.revisions if kept.revision in needed)

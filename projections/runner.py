@@ -69,7 +69,8 @@ class Runner:
         self._limits = limits
         self._projections: dict[str, Projection[Any]] = {kind.name: kind() for kind in kinds}
         self.progress: dict[str, Progress] = {kind.name: Progress() for kind in kinds}
-        self._changed = trio.Event()
+        self.changed = trio.Event()
+        """Set, and replaced, whenever entries have been fed."""
 
     def get(self, kind: type[P]) -> P:
         """The projection of this kind."""
@@ -148,8 +149,8 @@ class Runner:
         saved = self.position
         async for entries in follow:
             self.feed(entries)
-            self._changed.set()
-            self._changed = trio.Event()
+            self.changed.set()
+            self.changed = trio.Event()
             if self.position - saved >= self._limits.checkpoint_entries:
                 saved = self.position
                 try:
@@ -161,11 +162,7 @@ class Runner:
     async def wait_until(self, condition: Callable[[], bool]) -> None:
         """Wait until `condition` holds, looking whenever entries have been fed."""
         while not condition():
-            await self._changed.wait()
-
-    async def changed(self) -> None:
-        """Wait until entries have been fed."""
-        await self._changed.wait()
+            await self.changed.wait()
 
     def _start(self) -> int:
         live = [p.position for p in self.progress.values() if p.parked is None]

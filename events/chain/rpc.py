@@ -73,14 +73,14 @@ class RpcChainReader:
 
     async def account_data(self, address: str) -> bytes | None:
         """See `ChainReader.account_data`."""
-        answer = await self._ask(
+        answer = await self.ask(
             self._client.get_account_info(Pubkey.from_string(address), self._commitment, encoding="base64")
         )
         return bytes(answer.value.data) if answer.value is not None else None
 
     async def signatures(self, address: str, before: str | None) -> list[SignatureInfo]:
         """See `ChainReader.signatures`."""
-        answer = await self._ask(
+        answer = await self.ask(
             self._client.get_signatures_for_address(
                 Pubkey.from_string(address),
                 before=Signature.from_string(before) if before is not None else None,
@@ -92,7 +92,7 @@ class RpcChainReader:
 
     async def transaction_logs(self, signature: str) -> TransactionLogs | None:
         """See `ChainReader.transaction_logs`."""
-        answer = await self._ask(
+        answer = await self.ask(
             self._client.get_transaction(
                 Signature.from_string(signature),
                 encoding="base64",
@@ -108,7 +108,8 @@ class RpcChainReader:
             raise ChainUnavailable(f"the RPC node keeps no log lines for transaction {signature}")
         return TransactionLogs(found.slot, meta.err is not None, tuple(meta.log_messages))
 
-    async def _ask(self, question: Awaitable[T]) -> T:
+    async def ask(self, question: Awaitable[T]) -> T:
+        """The answer to a call of `AsyncClient`. Raises `ChainUnavailable`, whose cause an RPC error is."""
         try:
             with trio.fail_after(self._timeout_seconds):
                 return await question

@@ -53,6 +53,18 @@ class DateHeader:
         return self._line
 
 
+def header_line(name: str, value: str) -> bytes:
+    """The line of a header field. Raises `InvalidResponse` for a name or a value that RFC 9110 forbids."""
+    if _TOKEN.fullmatch(name) is None:
+        raise InvalidResponse(f"the header name {name!r} is not a token")
+    if _CONTROL.search(value) is not None:
+        raise InvalidResponse(f"the value of the header {name!r} holds a control character")
+    try:
+        return f"{name}: {value}\r\n".encode("latin-1")
+    except UnicodeEncodeError:
+        raise InvalidResponse(f"the value of the header {name!r} is not latin-1") from None
+
+
 def encode_response(
     response: Response, request_id: str, date_line: bytes, *, head: bool, version: str, keep_alive: bool
 ) -> bytes:
@@ -65,17 +77,9 @@ def encode_response(
     if status_line is None:
         raise InvalidResponse(f"{response.status!r} is not a final HTTP status")
     lines = [status_line, date_line]
-    for name, value in response.headers:
-        if _TOKEN.fullmatch(name) is None:
-            raise InvalidResponse(f"the header name {name!r} is not a token")
-        if name.lower() in _SERVER_HEADERS:
-            continue
-        if _CONTROL.search(value) is not None:
-            raise InvalidResponse(f"the value of the header {name!r} holds a control character")
-        try:
-            lines.append(f"{name}: {value}\r\n".encode("latin-1"))
-        except UnicodeEncodeError:
-            raise InvalidResponse(f"the value of the header {name!r} is not latin-1") from None
+    lines += [
+        header_line(name, value) for name, value in response.headers if name.lower() not in _SERVER_HEADERS
+    ]
     lines.append(b"x-request-id: %b\r\n" % request_id.encode("ascii"))
     bodiless = response.status in (204, 304)
     if not bodiless:

@@ -1,0 +1,58 @@
+"""The `mu` command: its groups, and how errors are shown."""
+
+import logging
+import sys
+from collections.abc import Iterator
+
+import click
+
+from cli.demo import demo
+from cli.events import events
+from cli.projections import projections
+from cli.run import run
+from contract.errors import InvalidInput, MuError
+
+EXIT_FAILED = 1
+EXIT_BAD_INPUT = 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="mu-cloud", message="mu %(version)s")
+def mu() -> None:
+    """A decentralised serverless cloud: a region is a log, and everything else is a fold over it."""
+
+
+mu.add_command(run)
+mu.add_command(demo)
+mu.add_command(events)
+mu.add_command(projections)
+
+
+def main() -> None:
+    """The entry point: what mu raises on purpose is shown as a sentence, without a traceback."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    # a person who watches a local region needs no line for each request that it makes of itself
+    logging.getLogger("httpx").setLevel(logging.ERROR)
+    try:
+        mu()
+    except (MuError, BaseExceptionGroup) as error:
+        found = expected(error)
+        if found is None:
+            raise
+        click.echo(f"mu: {found}", err=True)
+        sys.exit(EXIT_BAD_INPUT if isinstance(found, InvalidInput) else EXIT_FAILED)
+
+
+def expected(error: BaseException) -> MuError | None:
+    """The error to show, if everything in `error`, which may be a group of errors, was raised on purpose."""
+    leaves = list(_leaves(error))
+    purposeful = [leaf for leaf in leaves if isinstance(leaf, MuError)]
+    return purposeful[0] if len(purposeful) == len(leaves) else None
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from _leaves(part)
+    else:
+        yield error

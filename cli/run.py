@@ -1,0 +1,66 @@
+"""`mu run`: a project on this machine, as in the cloud."""
+
+import signal
+from pathlib import Path
+
+import click
+import trio
+
+from cli.local import Ports, deploy, region_with_node
+from cli.output import step
+from mu.project import Project, load_project
+from mu.region_folder import DATA_FOLDER, RegionFolder
+
+DEFAULT_PORT = 8080
+DEFAULT_RPC_PORT = 8899
+SLOT_SECONDS = 0.4
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="The gateway's port.",
+)
+@click.option(
+    "--rpc-port",
+    type=click.IntRange(0, 65534),
+    default=DEFAULT_RPC_PORT,
+    show_default=True,
+    help="The local chain's JSON-RPC port; PubSub is on the one after it.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    show_default=f"{DATA_FOLDER} in the project folder",
+    help="Where the chain and the log are kept.",
+)
+def run(folder: Path, port: int, rpc_port: int, data: Path | None) -> None:
+    """Run the project in FOLDER on a local region until Ctrl-C. Nothing is lost between runs."""
+    project = load_project(folder)
+    region_folder = RegionFolder(data or folder / DATA_FOLDER)
+    trio.run(_run, project, region_folder, Ports(port, rpc_port))
+
+
+async def _run(project: Project, folder: RegionFolder, ports: Ports) -> None:
+    async with trio.open_nursery() as nursery:
+        await nursery.start(_cancel_on_signal, nursery.cancel_scope)
+        async with region_with_node(folder, ports, slot_seconds=SLOT_SECONDS) as (region, node):
+            await deploy(region, node, project)
+            step("running", "Ctrl-C stops it; `mu events tail` and `mu projections show` look into it")
+            await trio.sleep_forever()
+    step("stopped", f"everything is kept in {folder.root}")
+
+
+async def _cancel_on_signal(
+    scope: trio.CancelScope, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
+        async for _ in signals:
+            scope.cancel()
+            return

@@ -1,0 +1,152 @@
+"""A node: the composition root, where the log, the projections and the tasks that act on them are put together."""
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+import trio
+from solana.rpc.async_api import AsyncClient
+from solana.rpc.commitment import Confirmed
+from solders.keypair import Keypair
+
+from contract.errors import MuError
+from events.chain.follower import Follower
+from events.chain.pubsub import LogsSubscription
+from events.chain.rpc import RpcChainReader
+from events.log import Log
+from mu.binaries import BinaryStore
+from mu.config import NodeLimits
+from mu.deployer import Deployer
+from mu.function_log import FunctionLog
+from mu.gateway.handler import GatewayHandler
+from mu.http.message import Request
+from mu.http.server import serve
+from mu.node_journal import NodeJournal
+from mu.region_folder import OpenLog, RegionFolder, open_log
+from mu.runtime.outcome import Outcome
+from mu.runtime.pool import Runtime
+from projections.membership import Membership
+from projections.runner import Runner
+
+logger = logging.getLogger(__name__)
+
+
+class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node needs to know: its folder, the region's account (base58), and where the chain answers.
+
+    `keypair` is the node's identity; `address` and the gateway's port are where other nodes can reach it.
+    """
+
+    folder: RegionFolder
+    keypair: Keypair
+    region: str
+    rpc_url: str
+    pubsub_url: str
+    address: str = "127.0.0.1"
+    limits: NodeLimits = NodeLimits()
+
+
+class NodeHooks(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node tells, and asks, its surroundings: lines of functions, outcomes of calls, fresh request ids."""
+
+    on_log: Callable[[FunctionLog], None]
+    on_outcome: Callable[[Request, Outcome], None]
+    request_ids: Callable[[], str]
+
+
+class Node(msgspec.Struct, frozen=True):
+    """A node that runs."""
+
+    opened: OpenLog
+    runner: Runner
+    follower: Follower
+    binaries: BinaryStore
+    journal: NodeJournal
+    port: int
+
+    @property
+    def log(self) -> Log:
+        """The region's log."""
+        return self.opened.log
+
+
+@asynccontextmanager
+async def run_node(
+    config: NodeConfig, listeners: list[trio.SocketListener], hooks: NodeHooks
+) -> AsyncIterator[Node]:
+    """A node that runs while the context lasts, its gateway on `listeners`. It joins the region, and leaves it at the
+    end. Raises `MuError` for a folder or a log that cannot be used.
+    """
+    limits = config.limits
+    with open_log(config.folder) as opened:
+        runner = await trio.to_thread.run_sync(opened.runner, limits.projections)
+        port = listeners[0].socket.getsockname()[1]
+        journal = await NodeJournal.join(
+            opened.log,
+            runner.get(Membership),
+            public_key=str(config.keypair.pubkey()),
+            address=config.address,
+            port=port,
+        )
+        binaries = BinaryStore(config.folder.binaries, max_binary_bytes=limits.runtime.max_binary_bytes)
+        try:
+            async with (
+                Runtime.open(limits.runtime, config.folder.modules) as runtime,
+                AsyncClient(config.rpc_url, Confirmed, timeout=limits.chain.rpc_timeout_seconds) as client,
+            ):
+                follower = _follower(config, opened.log, client)
+                deployer = Deployer(runner, journal, runtime, binaries, limits.runtime)
+                handler = GatewayHandler(
+                    runner, deployer, runtime, journal.node, on_log=hooks.on_log, on_outcome=hooks.on_outcome
+                )
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(runner.run)
+                    nursery.start_soon(follower.run, _subscription(config))
+                    nursery.start_soon(deployer.run)
+                    await nursery.start(_serve, handler, listeners, config, hooks)
+                    yield Node(opened, runner, follower, binaries, journal, port)
+                    nursery.cancel_scope.cancel()
+        finally:
+            await _leave(journal, runner, limits)
+
+
+async def _serve(
+    handler: GatewayHandler,
+    listeners: list[trio.SocketListener],
+    config: NodeConfig,
+    hooks: NodeHooks,
+    *,
+    task_status: trio.TaskStatus[list[trio.SocketListener]],
+) -> None:
+    await serve(
+        handler, listeners, config.limits.http, request_ids=hooks.request_ids, task_status=task_status
+    )
+
+
+def _follower(config: NodeConfig, log: Log, client: AsyncClient) -> Follower:
+    reader = RpcChainReader(client, timeout_seconds=config.limits.chain.rpc_timeout_seconds)
+    return Follower(log, reader, config.region, config.limits.follower)
+
+
+def _subscription(config: NodeConfig) -> LogsSubscription:
+    chain = config.limits.chain
+    return LogsSubscription(
+        config.pubsub_url,
+        config.region,
+        connect_seconds=chain.connect_seconds,
+        ping_seconds=chain.ping_seconds,
+        pong_seconds=chain.pong_seconds,
+        commitment=str(Confirmed),
+    )
+
+
+async def _leave(journal: NodeJournal, runner: Runner, limits: NodeLimits) -> None:
+    """Say goodbye and keep checkpoints; a failure to is only logged, as the next start makes up for both."""
+    with trio.move_on_after(limits.leave_seconds, shield=True):
+        try:
+            await journal.leave()
+            await trio.to_thread.run_sync(runner.catch_up)
+            await trio.to_thread.run_sync(runner.checkpoint)
+        except MuError as error:
+            logger.warning("leaving the region: %s", error)
