@@ -31,7 +31,8 @@ def paths(draw: st.DrawFn) -> str:
 @st.composite
 def functions(draw: st.DrawFn, name: str) -> Function:
     environment = st.dictionaries(
-        st.from_regex(r"[A-Z_]{1,8}", fullmatch=True), st.text(st.characters(exclude_characters="\0", codec="utf-8"))
+        st.from_regex(r"[A-Z_]{1,8}", fullmatch=True),
+        st.text(st.characters(exclude_characters="\0", codec="utf-8")),
     )
     return Function(
         name,
@@ -44,7 +45,9 @@ def functions(draw: st.DrawFn, name: str) -> Function:
 
 @st.composite
 def gateways(draw: st.DrawFn, name: str, services: list[str]) -> Gateway:
-    templates = draw(st.lists(paths(), max_size=3, unique_by=lambda path: path.replace("p1", "p0").replace("p2", "p0")))
+    templates = draw(
+        st.lists(paths(), max_size=3, unique_by=lambda path: path.replace("p1", "p0").replace("p2", "p0"))
+    )
     shapes: set[tuple[str, ...]] = set()
     endpoints: list[Endpoint] = []
     for path in templates:
@@ -61,11 +64,17 @@ def gateways(draw: st.DrawFn, name: str, services: list[str]) -> Gateway:
 @st.composite
 def manifests(draw: st.DrawFn) -> Manifest:
     """Any manifest that passes the check."""
-    function_services = [draw(functions(name)) for name in draw(st.lists(names, min_size=1, max_size=3, unique=True))]
+    function_services = [
+        draw(functions(name)) for name in draw(st.lists(names, min_size=1, max_size=3, unique=True))
+    ]
     services: list[Service] = list(function_services)
     known = [service.name for service in function_services]
     services += [draw(gateways(name, known)) for name in draw(st.lists(names, max_size=2, unique=True))]
-    services += [KeyValueTable(name, draw(st.booleans())) for name in draw(st.lists(names, max_size=2, unique=True))]
-    services += [Storage(name, draw(st.booleans())) for name in draw(st.lists(names, max_size=2, unique=True))]
+    services += [
+        KeyValueTable(name, draw(st.booleans())) for name in draw(st.lists(names, max_size=2, unique=True))
+    ]
+    services += [
+        Storage(name, draw(st.booleans())) for name in draw(st.lists(names, max_size=2, unique=True))
+    ]
     version = draw(st.from_regex(r"[0-9A-Za-z.+-]{1,8}", fullmatch=True))
     return Manifest(draw(names), version, tuple(draw(st.permutations(services))))
