@@ -7,8 +7,9 @@ from solders.account import Account
 from solders.message import Message
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
+from zstandard import ZstdCompressor
 
-from mu.localnet import base58, zstandard
+from mu.localnet import base58
 from mu.localnet.history import TransactionRecord
 from mu.localnet.jsonrpc import INVALID_REQUEST, UNSUPPORTED_TRANSACTION_VERSION, RpcError
 from mu.localnet.limits import RpcLimits
@@ -47,7 +48,7 @@ def _data_json(data: bytes, encoding: AccountEncoding, limits: RpcLimits) -> str
         text = base58.encode(data)
         return text if encoding == "binary" else [text, "base58"]
     if encoding == "base64+zstd":
-        return [base64.b64encode(zstandard.encode(data)).decode(), encoding]
+        return [base64.b64encode(ZstdCompressor().compress(data)).decode(), encoding]
     return [base64.b64encode(data).decode(), "base64"]
 
 
