@@ -9,10 +9,10 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 from zstandard import ZstdCompressor
 
+from mu.config import RpcLimits
 from mu.localnet import base58
 from mu.localnet.history import TransactionRecord
 from mu.localnet.jsonrpc import INVALID_REQUEST, UNSUPPORTED_TRANSACTION_VERSION, RpcError
-from mu.localnet.limits import RpcLimits
 from mu.localnet.machine import InnerInstruction, Outcome
 from mu.localnet.params import AccountConfig, AccountEncoding, TransactionEncoding
 

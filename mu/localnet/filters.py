@@ -7,9 +7,9 @@ from collections.abc import Callable
 from solders.account import Account
 
 from contract.errors import DecodeError
+from mu.config import RpcLimits
 from mu.localnet import base58
 from mu.localnet.jsonrpc import INVALID_PARAMS, RpcError
-from mu.localnet.limits import RpcLimits
 from mu.localnet.params import Filter, Memcmp
 
 AccountFilter = Callable[[Account], bool]

@@ -16,12 +16,12 @@ from solders.transaction import VersionedTransaction
 
 from contract.errors import DecodeError, InvalidInput, MuError
 from events.engine import Engine, EngineError, Unavailable
+from mu.config import LedgerLimits
 from mu.localnet.accounts import AccountVersions
 from mu.localnet.blockhashes import BLOCKHASH_LIFETIME_SLOTS, RecentBlockhashes, blockhash_of
 from mu.localnet.commitment import Commitment
 from mu.localnet.history import TransactionHistory, TransactionRecord
 from mu.localnet.journal import Entry, Genesis, Journal, ProgramDeployed, TransactionAccepted
-from mu.localnet.limits import LedgerLimits
 from mu.localnet.machine import LAMPORTS_PER_SIGNATURE, Machine, MachinePanic, Outcome
 
 FAUCET_LAMPORTS = 500_000_000 * 10**9

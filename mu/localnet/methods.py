@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from mu.config import RpcLimits
 from mu.localnet.blockhashes import BLOCKHASH_LIFETIME_SLOTS
 from mu.localnet.commitment import Commitment, commitment_of
 from mu.localnet.encoding import account_json, keyed_account_json, status_json, transaction_json
@@ -12,7 +13,6 @@ from mu.localnet.filters import account_filter
 from mu.localnet.history import TransactionRecord
 from mu.localnet.jsonrpc import BLOCK_NOT_AVAILABLE, INVALID_PARAMS, TRANSACTION_NOT_FOUND, RpcError
 from mu.localnet.ledger import Ledger
-from mu.localnet.limits import RpcLimits
 from mu.localnet.machine import SLOTS_PER_EPOCH
 from mu.localnet.params import (
     AccountConfig,

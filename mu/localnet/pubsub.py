@@ -9,9 +9,9 @@ from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
+from mu.config import PubsubLimits, RpcLimits
 from mu.localnet.hub import Hub
 from mu.localnet.jsonrpc import METHOD_NOT_FOUND, Call, Refusal, RpcError, failure, parse, success
-from mu.localnet.limits import PubsubLimits, RpcLimits
 from mu.localnet.params import check_count, unsigned
 from mu.localnet.subscriptions import parse_subscription
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from contract.errors import MuError
+from mu.config import RpcLimits
 from mu.http.message import Request, Response
 from mu.localnet.jsonrpc import (
     INTERNAL_ERROR,
@@ -18,7 +19,6 @@ from mu.localnet.jsonrpc import (
     success,
 )
 from mu.localnet.ledger import Ledger
-from mu.localnet.limits import RpcLimits
 from mu.localnet.methods import READ_METHODS
 from mu.localnet.params import check_count
 from mu.localnet.sending import TRANSACTION_METHODS

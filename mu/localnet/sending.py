@@ -12,6 +12,7 @@ from solders.system_program import TransferParams, transfer
 from solders.transaction import Transaction, VersionedTransaction
 
 from contract.errors import DecodeError
+from mu.config import RpcLimits
 from mu.localnet import base58
 from mu.localnet.blockhashes import BLOCKHASH_LIFETIME_SLOTS
 from mu.localnet.commitment import Commitment
@@ -24,7 +25,6 @@ from mu.localnet.jsonrpc import (
     RpcError,
 )
 from mu.localnet.ledger import Ledger, TransactionRejected
-from mu.localnet.limits import RpcLimits
 from mu.localnet.machine import LAMPORTS_PER_SIGNATURE, Outcome
 from mu.localnet.methods import with_context
 from mu.localnet.params import (

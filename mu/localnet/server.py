@@ -7,10 +7,10 @@ import trio
 
 from contract.errors import InvalidInput
 from events.engine import Unavailable
+from mu.config import LocalnetLimits
 from mu.http.server import serve
 from mu.localnet.hub import Hub
 from mu.localnet.ledger import Ledger
-from mu.localnet.limits import LocalnetLimits
 from mu.localnet.pubsub import PubsubEndpoint
 from mu.localnet.rpc import RpcEndpoint
 from mu.localnet.writer import LedgerWriter

@@ -8,13 +8,13 @@ from solders.account import Account
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
+from mu.config import RpcLimits
 from mu.localnet.commitment import Commitment
 from mu.localnet.encoding import account_json
 from mu.localnet.filters import AccountFilter, account_filter
 from mu.localnet.history import TransactionRecord
 from mu.localnet.jsonrpc import INVALID_PARAMS, METHOD_NOT_FOUND, RpcError
 from mu.localnet.ledger import SlotChanges
-from mu.localnet.limits import RpcLimits
 from mu.localnet.params import (
     AccountConfig,
     ContextConfig,

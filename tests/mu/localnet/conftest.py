@@ -15,9 +15,9 @@ from solders.system_program import TransferParams, transfer
 from solders.transaction import Transaction, VersionedTransaction
 
 from events.engine.memory import MemoryEngine
+from mu.config import RpcLimits
 from mu.localnet.commitment import Commitment
 from mu.localnet.ledger import Ledger
-from mu.localnet.limits import RpcLimits
 from mu.localnet.rpc import RpcEndpoint
 from mu.localnet.writer import LedgerWriter
 

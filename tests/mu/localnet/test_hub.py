@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from solders.rpc.responses import parse_websocket_message
 
+from mu.config import RpcLimits
 from mu.localnet.hub import Hub
 from mu.localnet.jsonrpc import RpcError
-from mu.localnet.limits import RpcLimits
 from mu.localnet.subscriptions import parse_subscription
 from tests.mu.localnet.conftest import Chain, address, keypair
 

@@ -11,9 +11,9 @@ from solders.transaction import VersionedTransaction
 
 from events.engine import KeyExists, OutcomeUnknown, Unavailable
 from events.engine.memory import MemoryEngine
+from mu.config import LedgerLimits
 from mu.localnet.commitment import Commitment
 from mu.localnet.ledger import LedgerHalted, TransactionRejected
-from mu.localnet.limits import LedgerLimits
 from tests.mu.localnet.conftest import Chain
 
 SOL = 10**9

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from events.engine.memory import MemoryEngine
+from mu.config import PubsubLimits, RpcLimits
 from mu.localnet.hub import Hub
-from mu.localnet.limits import PubsubLimits, RpcLimits
 from mu.localnet.pubsub import PubsubEndpoint
 from tests.mu.localnet.conftest import Chain, address
 from tests.mu.localnet.websocket import WebsocketClient
