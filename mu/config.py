@@ -7,7 +7,6 @@ from projections.runner import RunnerLimits
 
 KIBIBYTE = 1024
 MEBIBYTE = 1024 * KIBIBYTE
-GIBIBYTE = 1024 * MEBIBYTE
 
 
 class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,8 +37,8 @@ async def open_listeners(port: int, host: str = "127.0.0.1") -> tuple[Listeners,
         except (OSError, OverflowError) as error:
             for listener in rpc:
                 await listener.aclose()
-            problem = f"this port or the next cannot be listened on: {error}"
-    raise InvalidInput("port", problem)
+            problem = f"{port} or the one after it cannot be listened on ({error.args[-1]}); choose another"
+    raise InvalidInput("rpc port", problem)
 
 
 async def serve_localnet(
