@@ -14,6 +14,7 @@ from solana.exceptions import SolanaRpcException
 from solana.rpc.async_api import AsyncClient
 from solana.rpc.commitment import Commitment, Confirmed
 from solana.rpc.core import RPCException
+from solders.errors import SerdeJSONError
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction_status import EncodedConfirmedTransactionWithStatusMeta
@@ -117,7 +118,7 @@ class RpcChainReader:
             raise ChainUnavailable(
                 f"the RPC node did not answer within {self._timeout_seconds:g} s"
             ) from None
-        except (SolanaRpcException, RPCException, httpx.HTTPError, OSError, ValueError, KeyError) as error:
+        except (SolanaRpcException, RPCException, httpx.HTTPError, SerdeJSONError, OSError, ValueError) as error:
             cause: Any = error.__cause__ or error
             raise ChainUnavailable(
                 f"the RPC node gave no usable answer ({type(cause).__name__}: {cause})"
