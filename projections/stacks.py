@@ -4,6 +4,7 @@ Reads `StackDeployed`, `StackUpdated`, `StackDeleted`.
 """
 
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -13,6 +14,8 @@ from events.log import Entry
 from events.manifest import Manifest
 from events.manifest_codec import decode
 from projections.projection import Projection
+
+MAX_REMEMBERED_MANIFESTS = 1024
 
 
 class Status(StrEnum):
@@ -57,8 +60,12 @@ class Stacks(Projection[StacksState]):
                 pass
 
 
+@lru_cache(maxsize=MAX_REMEMBERED_MANIFESTS)
 def deployed(owner: str, revision: int, manifest: bytes) -> Stack:
-    """The stack that an owner asks for with the bytes of a manifest, which may be anything."""
+    """The stack that an owner asks for with the bytes of a manifest, which may be anything.
+
+    Remembered, as several projections read each deployment, and decoding is most of their work.
+    """
     try:
         return Stack(owner, revision, Status.LIVE, decode(manifest))
     except DecodeError as error:

@@ -1,0 +1,26 @@
+"""Runs the benchmarks named on the command line, or all."""
+
+import sys
+from collections.abc import Callable
+
+from benchmarks import chain_to_route, log_append, log_replay, requests
+
+BENCHMARKS: dict[str, Callable[[], None]] = {
+    "requests": requests.run,
+    "append": log_append.run,
+    "replay": log_replay.run,
+    "chain": chain_to_route.run,
+}
+
+
+def main() -> None:
+    names = sys.argv[1:] or list(BENCHMARKS)
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        sys.exit(f"no benchmark is named {unknown[0]!r}; these are: {', '.join(BENCHMARKS)}")
+    for name in names:
+        BENCHMARKS[name]()
+
+
+if __name__ == "__main__":
+    main()
