@@ -118,7 +118,14 @@ class RpcChainReader:
             raise ChainUnavailable(
                 f"the RPC node did not answer within {self._timeout_seconds:g} s"
             ) from None
-        except (SolanaRpcException, RPCException, httpx.HTTPError, SerdeJSONError, OSError, ValueError) as error:
+        except (
+            SolanaRpcException,
+            RPCException,
+            httpx.HTTPError,
+            SerdeJSONError,
+            OSError,
+            ValueError,
+        ) as error:
             cause: Any = error.__cause__ or error
             raise ChainUnavailable(
                 f"the RPC node gave no usable answer ({type(cause).__name__}: {cause})"

@@ -128,6 +128,28 @@ def test_a_path_stands_for_a_binary_until_it_is_uploaded():
     assert decode(to_chain(uploaded)).functions()["greeter_function"].binary == identifier
 
 
+def pairs(count: int) -> Manifest:
+    """Functions and gateways like those of the sample."""
+    functions = [
+        Function(f"greeter_funct_{number:02}", binary_id(b""), RuntimeName.WASI_1_0, 256)
+        for number in range(count)
+    ]
+    gateways = [
+        Gateway(
+            f"greet_{number:02}",
+            (Endpoint("/greet/{name}", (Route(Method.GET, function.name, "greet_user"),)),),
+        )
+        for number, function in enumerate(functions)
+    ]
+    return Manifest("GreetingApp", "0.1", (*functions, *gateways))
+
+
+def test_as_many_services_fit_as_the_documentation_says():
+    assert (len(to_chain(pairs(1))), len(to_chain(pairs(8)))) == (129, 843)
+    with pytest.raises(InvalidInput, match="takes 945 bytes"):
+        to_chain(pairs(9))
+
+
 def test_what_does_not_fit_a_transaction_is_refused_with_its_size():
     def manifest(count: int) -> Manifest:
         return Manifest(
