@@ -13,6 +13,7 @@ Layout (integers little-endian, `string` = u32 length + UTF-8, `vec` = u32 count
 
 import base64
 import binascii
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,11 +41,11 @@ FORMAT = 1
 
 # borsh-construct ships no types for its combinators
 _b: Any = borsh
-_dropable = _b.CStruct("name" / _b.String, "delete" / _b.Bool)
+_dropable = _b.CStruct("name" / _b.String, "delete" / _b.U8)
 _services: dict[int, Any] = {
     0: _b.CStruct(
         "name" / _b.String,
-        "binary" / _b.U8[BINARY_ID_BYTES],
+        "binary" / construct.Bytes(BINARY_ID_BYTES),
         "runtime" / _b.U8,
         "memory_limit_mebibytes" / _b.U32,
         "env" / _b.Vec(_b.CStruct("name" / _b.String, "value" / _b.String)),
@@ -72,6 +73,7 @@ _manifest: Any = _b.CStruct(
     "services" / _b.Vec(_service),
 )
 _KINDS: dict[type[Service], int] = {Function: 0, Gateway: 1, KeyValueTable: 2, Storage: 3}
+_BOOLS = (False, True)
 _METHODS: tuple[Method, ...] = tuple(Method)
 _RUNTIMES: tuple[RuntimeName, ...] = tuple(RuntimeName)
 
@@ -98,7 +100,7 @@ def _service_body(service: Service, functions: list[str | None]) -> dict[str, An
         case Function():
             return {
                 "name": service.name,
-                "binary": list(base64.urlsafe_b64decode(service.binary)),
+                "binary": base64.urlsafe_b64decode(service.binary),
                 "runtime": _RUNTIMES.index(service.runtime),
                 "memory_limit_mebibytes": service.memory_limit_mebibytes,
                 "env": [{"name": name, "value": value} for name, value in sorted(service.env.items())],
@@ -126,13 +128,16 @@ def _service_body(service: Service, functions: list[str | None]) -> dict[str, An
 
 
 def decode(data: bytes) -> Manifest:
-    """The manifest that `data` holds, checked. Raises `DecodeError` for anything but the whole of one."""
+    """The manifest that `data` holds, checked. Raises `DecodeError` for anything but the whole of one, as `encode`
+    writes it.
+    """
     try:
-        parsed = _manifest.parse(data)
+        stream = io.BytesIO(data)
+        parsed = _manifest.parse_stream(stream)
+        if stream.tell() != len(data):
+            raise DecodeError(f"manifest: it is followed by {len(data) - stream.tell()} other bytes")
         manifest = Manifest(parsed.name, parsed.version, tuple(_decode_services(parsed.services)))
         check(manifest)
-        if encode(manifest) != data:
-            raise DecodeError("manifest: it is followed by other bytes, or not in its canonical form")
     except InvalidInput as error:
         raise DecodeError(f"manifest: {error}") from None
     except (
@@ -153,7 +158,9 @@ def _decode_services(services: Any) -> Iterator[Service]:
         match service.kind:
             case 0:
                 env = {pair.name: pair.value for pair in body.env}
-                binary = base64.urlsafe_b64encode(bytes(body.binary)).decode()
+                if [pair.name for pair in body.env] != sorted(env):
+                    raise ValueError("env is not sorted by name, or has one twice")
+                binary = base64.urlsafe_b64encode(body.binary).decode()
                 yield Function(
                     body.name, binary, _RUNTIMES[int(body.runtime)], body.memory_limit_mebibytes, env
                 )
@@ -166,7 +173,7 @@ def _decode_services(services: Any) -> Iterator[Service]:
                             tuple(
                                 Route(
                                     _METHODS[int(route.method)],
-                                    services[route.service].body.name,
+                                    _function_name(services[route.service]),
                                     route.function,
                                 )
                                 for route in endpoint.routes
@@ -176,6 +183,12 @@ def _decode_services(services: Any) -> Iterator[Service]:
                     ),
                 )
             case 2:
-                yield KeyValueTable(body.name, body.delete)
+                yield KeyValueTable(body.name, _BOOLS[int(body.delete)])
             case _:
-                yield Storage(body.name, body.delete)
+                yield Storage(body.name, _BOOLS[int(body.delete)])
+
+
+def _function_name(service: Any) -> str:
+    if service.kind != _KINDS[Function]:
+        raise ValueError("a route leads to a service that is not a Function")
+    return service.body.name
