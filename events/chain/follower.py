@@ -7,6 +7,7 @@ by sequence, and checks that each follows from the one before by sequence and ha
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from enum import StrEnum
 
 import msgspec
@@ -117,9 +118,12 @@ class Follower:
             target = await self._target()
             if target is None or target <= cursor.sequence:
                 return appended
-            appended += await self._round(cursor)
+            # another node recording the same events first is as good: go on from where it came to
+            with suppress(StreamConflict):
+                appended += await self._round(cursor)
 
     async def _round(self, cursor: Cursor) -> int:
+        """Append what follows from `cursor`. Raises `StreamConflict` too, when another node was faster."""
         infos = await self._signatures_since(cursor.slot)
         events: dict[int, tuple[ChainSource, Event]] = {}
         appended = 0
@@ -134,8 +138,8 @@ class Follower:
             next_events = following(cursor, events)
             for first in range(0, len(next_events), MAX_EVENTS_PER_APPEND):
                 batch = next_events[first : first + MAX_EVENTS_PER_APPEND]
-                cursor, count = await self._append(cursor, batch)
-                appended += count
+                cursor = await self._append(cursor, batch)
+                appended += len(batch)
             for sequence in [sequence for sequence in events if sequence <= cursor.sequence]:
                 del events[sequence]
         if events or not appended:
@@ -144,7 +148,7 @@ class Follower:
             )
         return appended
 
-    async def _append(self, cursor: Cursor, batch: list[tuple[ChainSource, Event]]) -> tuple[Cursor, int]:
+    async def _append(self, cursor: Cursor, batch: list[tuple[ChainSource, Event]]) -> Cursor:
         last_source, last = batch[-1]
         assert isinstance(last, ChainEvent)
 
@@ -153,12 +157,8 @@ class Follower:
                 self._scope, cursor.sequence, batch, tracking=(f"chain/{self._scope}", last.sequence)
             )
 
-        try:
-            await trio.to_thread.run_sync(append)
-        except StreamConflict:
-            # another node has recorded them first, which is as good: go on from where it came to
-            return await self._cursor(), 1
-        return Cursor(last.sequence, last.event_hash, last_source.slot), len(batch)
+        await trio.to_thread.run_sync(append)
+        return Cursor(last.sequence, last.event_hash, last_source.slot)
 
     async def _events_of(self, infos: list[SignatureInfo]) -> Iterable[tuple[ChainSource, Event]]:
         """The events of some transactions, in no particular order."""
