@@ -1,0 +1,68 @@
+"""What a test of a live chain needs: the owner of a region, who acts, and a follower that watches."""
+
+import itertools
+
+import trio
+from solana.rpc.async_api import AsyncClient
+from solana.rpc.commitment import Confirmed
+
+from contract import client as program
+from events.catalogue import ChainEvent
+from events.chain.follower import Follower, FollowerLimits
+from events.chain.pubsub import LogsSubscription
+from events.chain.rpc import RpcChainReader
+from events.log import Log
+from mu.marketplace import Marketplace
+from tests.events.chain.histories import OWNER, REGION, SCOPE
+
+STATUS_SECONDS = 0.01
+PATIENCE_SECONDS = 20.0
+NEVER_SECONDS = 3600.0
+"""So long that only the subscription, never the timer, can be what woke a follower."""
+
+
+class Actor:
+    """The owner of a region, who deploys stacks to it."""
+
+    def __init__(self, port: int, seeds: "itertools.count[int]") -> None:
+        self.client = AsyncClient(f"http://127.0.0.1:{port}", Confirmed)
+        self.marketplace = Marketplace(self.client, poll_seconds=STATUS_SECONDS)
+        self._seeds = seeds
+
+    async def set_up(self) -> None:
+        owner = OWNER.pubkey()
+        await self.marketplace.airdrop(owner, 10**12)
+        await self.marketplace.send(
+            [program.initialize(owner), program.create_provider(owner, "local")], OWNER
+        )
+        await self.marketplace.send([program.create_region(owner, 1, "local", "http://localhost")], OWNER)
+
+    async def deploy(self, count: int = 1) -> None:
+        for seed in itertools.islice(self._seeds, count):
+            await self.marketplace.send([program.deploy_stack(OWNER.pubkey(), REGION, seed, b"m")], OWNER)
+
+
+def subscription(port: int, *, ping_seconds: float = 5.0, pong_seconds: float = 5.0) -> LogsSubscription:
+    return LogsSubscription(
+        f"ws://127.0.0.1:{port}", SCOPE, connect_seconds=5.0, ping_seconds=ping_seconds, pong_seconds=pong_seconds,
+        commitment="confirmed")  # fmt: skip
+
+
+def follower(log: Log, port: int, poll_seconds: float) -> Follower:
+    reader = RpcChainReader(AsyncClient(f"http://127.0.0.1:{port}", Confirmed), timeout_seconds=5.0)
+    limits = FollowerLimits(poll_seconds=poll_seconds, first_retry_seconds=0.01, longest_retry_seconds=0.1)
+    return Follower(log, reader, SCOPE, limits)
+
+
+async def until_whole(log: Log, events: int) -> None:
+    """Wait until the log has so many events, and check that none is missing, doubled or out of its chain."""
+    with trio.fail_after(PATIENCE_SECONDS):
+        async for _ in log.follow(poll_seconds=1.0):
+            if log.head().position >= events:
+                break
+    previous = bytes(32)
+    for entry in log.replay():
+        assert isinstance(entry.event, ChainEvent)
+        assert (entry.event.sequence, entry.event.previous_hash) == (entry.position, previous)
+        previous = entry.event.event_hash
+    assert log.head().position == events
