@@ -1,6 +1,5 @@
 """How the command line shows things: calm aligned lines, or JSON."""
 
-import base64
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from mu.function_log import FunctionLog
 LABEL_CHARACTERS = 12
 KIND_CHARACTERS = 15
 FIELD_CHARACTERS = 60
+DIGEST_CHARACTERS = 16
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -74,4 +74,4 @@ def function_log_line(line: FunctionLog) -> str:
 
 def digest(data: bytes) -> str:
     """The first characters of a hash, as a person compares them."""
-    return base64.b16encode(data).decode().lower()[:16]
+    return data.hex()[:DIGEST_CHARACTERS]

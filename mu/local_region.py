@@ -94,7 +94,7 @@ async def run_local_chain(
 
 
 class LocalRegion:
-    """The accounts of a local region, and what their owners do. `report` is told each step that takes place."""
+    """The accounts of a local region, and what their owners do."""
 
     def __init__(
         self,
@@ -113,7 +113,10 @@ class LocalRegion:
         self.marketplace = Marketplace(client)
 
     async def set_up(self, report: Callable[[str, Confirmation], None]) -> None:
-        """Create what is not there yet: funds, the Marketplace's state, the provider, the region."""
+        """Create what is not there yet: funds, the Marketplace's state, the provider, the region.
+
+        `report` is told each transaction, and what it was for.
+        """
         owner = self.provider_owner
         steps: list[tuple[str, Pubkey, type[Any], Callable[[], Any]]] = [
             ("initialize", state_address()[0], State, lambda: program.initialize(owner.pubkey())),

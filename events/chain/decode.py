@@ -1,7 +1,6 @@
 """Finds the program's events in the log lines of a transaction. Pure."""
 
 import base64
-import binascii
 import re
 from collections.abc import Sequence
 
@@ -61,7 +60,7 @@ def _payload(text: str) -> bytes:
     try:
         # several slices of one line are written as words
         return b"".join(base64.b64decode(word, validate=True) for word in text.split(" "))
-    except binascii.Error as error:
+    except ValueError as error:
         raise DecodeError(f"log lines: `Program data:` is not base64 ({error})") from None
 
 

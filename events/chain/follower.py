@@ -2,7 +2,8 @@
 
 The subscription only wakes it. What happened it asks over RPC: while the account's sequence is ahead of the cursor, it
 pages back through the account's transactions to the cursor's slot, takes the events from their log lines, orders them
-by sequence, and checks that each follows from the one before by sequence and hash.
+by sequence, and checks that each follows from the one before by sequence and hash, and the last one against the hash
+that the account holds.
 """
 
 import logging
@@ -13,8 +14,8 @@ from enum import StrEnum
 import msgspec
 import trio
 
+from contract.accounts import Scope, decode_account
 from contract.addresses import PROGRAM_ID
-from contract.client import Provider, Region, State, decode_account
 from contract.errors import DecodeError, MuError
 from events.catalogue import ChainEvent, ChainSource, Event, Finality
 from events.chain.decode import LogsTruncated, chain_events
@@ -115,15 +116,22 @@ class Follower:
         appended = 0
         while True:
             cursor = await self._cursor()
-            target = await self._target()
-            if target is None or target <= cursor.sequence:
+            account = await self._account()
+            if account is None or account.sequence < cursor.sequence:
+                return appended
+            if account.sequence == cursor.sequence:
+                if account.event_hash != cursor.hash:
+                    raise Gap(f"event {cursor.sequence} of {self._scope} in the log is not the one on chain")
                 return appended
             # another node recording the same events first is as good: go on from where it came to
             with suppress(StreamConflict):
-                appended += await self._round(cursor)
+                appended += await self._round(cursor, account)
 
-    async def _round(self, cursor: Cursor) -> int:
-        """Append what follows from `cursor`. Raises `StreamConflict` too, when another node was faster."""
+    async def _round(self, cursor: Cursor, account: Scope) -> int:
+        """Append what follows from `cursor`, up to the last event that `account` vouches for.
+
+        Raises `StreamConflict` too, when another node was faster.
+        """
         infos = await self._signatures_since(cursor.slot)
         events: dict[int, tuple[ChainSource, Event]] = {}
         appended = 0
@@ -132,10 +140,10 @@ class Follower:
                 if (
                     isinstance(event, ChainEvent)
                     and event.scope == self._scope
-                    and event.sequence > cursor.sequence
+                    and cursor.sequence < event.sequence <= account.sequence
                 ):
                     events.setdefault(event.sequence, (source, event))
-            next_events = following(cursor, events)
+            next_events = following(cursor, events, account)
             for first in range(0, len(next_events), MAX_EVENTS_PER_APPEND):
                 batch = next_events[first : first + MAX_EVENTS_PER_APPEND]
                 cursor = await self._append(cursor, batch)
@@ -172,6 +180,8 @@ class Follower:
                     found.extend(await self._transaction_events(info))
                 except (ChainUnavailable, DecodeError) as error:
                     failures.append(error)
+                    # a node that hangs would otherwise be waited for once for each of the others
+                    nursery.cancel_scope.cancel()
 
         async with trio.open_nursery() as nursery:
             for info in infos:
@@ -208,6 +218,8 @@ class Follower:
             found.extend(info for info in page if info.slot >= slot and not info.failed)
             if page[-1].slot < slot:
                 break
+            if page[-1].signature == before:
+                raise ChainUnavailable("the RPC node shows the same page of history again and again")
             before = page[-1].signature
         found.reverse()
         return found
@@ -220,17 +232,17 @@ class Follower:
         assert isinstance(last.source, ChainSource)
         return Cursor(last.event.sequence, last.event.event_hash, last.source.slot)
 
-    async def _target(self) -> int | None:
-        """The sequence the chain has come to, or None where it has no such account (yet)."""
+    async def _account(self) -> Scope | None:
+        """The account, which tells the sequence and hash of its last event; None where there is none (yet)."""
         data = await self._reader.account_data(self._scope)
         if data is None:
             return None
         account = decode_account(data)
-        if not isinstance(account, State | Provider | Region):
+        if not isinstance(account, Scope):
             raise DecodeError(
                 f"the account {self._scope} is a {type(account).__name__}, which has no events of its own"
             )
-        return account.sequence
+        return account
 
     def _stand(self, health: Health, problem: str | None) -> None:
         if problem is not None and problem != self.problem:
@@ -254,11 +266,11 @@ class Follower:
 
 
 def following(
-    cursor: Cursor, events: dict[int, tuple[ChainSource, Event]]
+    cursor: Cursor, events: dict[int, tuple[ChainSource, Event]], account: Scope
 ) -> list[tuple[ChainSource, Event]]:
     """Those of `events` (by sequence) that follow from `cursor` without a gap, in order.
 
-    Raises `Gap` when the next one does not hold the hash of the one before it.
+    Raises `Gap` when one does not hold the hash of the one before it, or the last one's hash is not in `account`.
     """
     found: list[tuple[ChainSource, Event]] = []
     sequence, previous_hash = cursor.sequence, cursor.hash
@@ -271,4 +283,6 @@ def following(
             )
         found.append(pair)
         sequence, previous_hash = event.sequence, event.event_hash
+    if sequence == account.sequence and previous_hash != account.event_hash:
+        raise Gap(f"event {sequence} is not the one whose hash the account holds")
     return found

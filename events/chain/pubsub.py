@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 import trio
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidHandshake, ProtocolError
+from websockets.exceptions import WebSocketException
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
 from websockets.protocol import State
@@ -68,19 +68,14 @@ class LogsSubscription:
         try:
             with trio.fail_after(self._connect_seconds):
                 stream = await self._open_stream()
-        except (OSError, trio.TooSlowError, ssl.SSLError) as error:
+        except (OSError, trio.TooSlowError, trio.BrokenResourceError) as error:
             raise SubscriptionLost(
                 f"no connection to {self._uri.host}:{self._uri.port} ({error!r})"
             ) from None
         async with stream:
             try:
                 await self._converse(stream, on_news)
-            except (
-                trio.BrokenResourceError,
-                trio.ClosedResourceError,
-                ProtocolError,
-                InvalidHandshake,
-            ) as error:
+            except (trio.BrokenResourceError, trio.ClosedResourceError, WebSocketException) as error:
                 raise SubscriptionLost(f"the connection broke ({error!r})") from None
 
     async def _open_stream(self) -> trio.abc.Stream:
@@ -88,7 +83,11 @@ class LogsSubscription:
         if not self._uri.secure:
             return tcp
         secure = trio.SSLStream(tcp, ssl.create_default_context(), server_hostname=self._uri.host)
-        await secure.do_handshake()
+        try:
+            await secure.do_handshake()
+        except BaseException:
+            await trio.aclose_forcefully(tcp)
+            raise
         return secure
 
     async def _converse(self, stream: trio.abc.Stream, on_news: Callable[[], None]) -> None:
@@ -125,7 +124,8 @@ class LogsSubscription:
                         if subscribed:
                             on_news()
             await self._flush(stream, protocol)
-            if protocol.state is State.CLOSED or not data:
+            # a side that has said goodbye may still keep the connection open
+            if protocol.state in (State.CLOSING, State.CLOSED) or not data:
                 raise SubscriptionLost("the other side closed the connection")
             if subscribed:
                 pinged, deadline = False, trio.current_time() + self._ping_seconds
@@ -133,8 +133,9 @@ class LogsSubscription:
     def _read(self, message: bytes, subscribed: bool) -> bool:
         try:
             answer = msgspec.json.decode(message, type=_Answer)
-        except msgspec.DecodeError:
-            # a notification: its result is an object, where an answer's is the number of the subscription
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            # a notification (its result is an object, where an answer's is the number of the subscription), or
+            # no JSON at all (msgspec has errors of Python's for text that is not UTF-8, and for deep nesting)
             return subscribed
         if answer.error is not None:
             raise SubscriptionLost(f"the subscription was refused ({answer.error.get('message')})")

@@ -1,24 +1,50 @@
-"""What a test of a live chain needs: the owner of a region, who acts, and a follower that watches."""
+"""What a test of a live chain needs: a chain, the owner of a region, who acts, and a follower that watches."""
 
 import itertools
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import trio
 from solana.rpc.async_api import AsyncClient
 from solana.rpc.commitment import Confirmed
 
 from contract import client as program
+from contract.addresses import PROGRAM_ID
 from events.catalogue import ChainEvent
 from events.chain.follower import Follower, FollowerLimits
 from events.chain.pubsub import LogsSubscription
 from events.chain.rpc import RpcChainReader
+from events.engine import Engine
 from events.log import Log
+from mu.localnet.ledger import Ledger
+from mu.localnet.server import open_listeners, serve_localnet
 from mu.marketplace import Marketplace
 from tests.events.chain.histories import OWNER, REGION, SCOPE
 
+SLOT_SECONDS = 0.02
 STATUS_SECONDS = 0.01
 PATIENCE_SECONDS = 20.0
 NEVER_SECONDS = 3600.0
 """So long that only the subscription, never the timer, can be what woke a follower."""
+
+
+@asynccontextmanager
+async def chain(engine: Engine, port: int = 0) -> AsyncIterator[int]:
+    """A local chain with the region, on `port` and the one after it; gives the port."""
+    rpc, pubsub = await open_listeners(port)
+    port = rpc[0].socket.getsockname()[1]
+    ledger = Ledger.open(engine, {PROGRAM_ID: program.program_bytes()}, seed=bytes(32), now=time.time)
+
+    async def serve_chain(task_status: trio.TaskStatus[None]) -> None:
+        await serve_localnet(
+            ledger, rpc_listeners=rpc, pubsub_listeners=pubsub, now=time.time, request_ids=lambda: "id",
+            slot_seconds=SLOT_SECONDS, task_status=task_status)  # fmt: skip
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(serve_chain)
+        yield port
+        nursery.cancel_scope.cancel()
 
 
 class Actor:
