@@ -63,13 +63,21 @@ def entry_line(entry: Entry) -> str:
 
 
 def _short(value: object) -> str:
-    text = str(value)
+    text = printable(str(value))
     return text if len(text) <= FIELD_CHARACTERS else text[: FIELD_CHARACTERS - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """`text` with control characters escaped: others wrote it, and it must not move the cursor or forge lines."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
 
 
 def function_log_line(line: FunctionLog) -> str:
     """A line that a function logged."""
-    return f"{line.log.level.name.lower():<{LABEL_CHARACTERS}}{line.function}: {line.log.body}"
+    return f"{line.log.level.name.lower():<{LABEL_CHARACTERS}}{line.function}: {printable(line.log.body)}"
 
 
 def digest(data: bytes) -> str:

@@ -1,0 +1,255 @@
+"""The reader on a live local chain, and on nodes that are down, silent, or talk nonsense."""
+
+import itertools
+import json
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+import trio
+from solana.rpc.async_api import AsyncClient
+from solana.rpc.commitment import Confirmed
+from solana.rpc.core import RPCException
+from solders.keypair import Keypair
+from trio.testing import MockClock
+
+from contract.addresses import stack_address
+from contract.client import Region, decode_account
+from events.chain.rpc import ChainReader, ChainUnavailable, RpcChainReader, SignatureInfo, TransactionLogs
+from events.engine.memory import MemoryEngine
+from mu.config import HttpLimits
+from mu.http.message import Request, Response
+from mu.http.server import serve
+from tests.events.chain.histories import OWNER, REGION, SCOPE
+from tests.events.chain.live import Actor, chain
+from tests.events.chain.pubsub_peer import Peer, open_peer
+
+TIMEOUT_SECONDS = 5.0
+SIGNATURE = str(Keypair.from_seed(bytes(32)).sign_message(b""))
+
+Question = Callable[[ChainReader], Awaitable[object]]
+QUESTIONS: list[Question] = [
+    lambda reader: reader.account_data(SCOPE),
+    lambda reader: reader.signatures(SCOPE, SIGNATURE),
+    lambda reader: reader.transaction_logs(SIGNATURE),
+]
+each_question = pytest.mark.parametrize("question", QUESTIONS, ids=["account", "signatures", "logs"])
+
+
+def reader_at(port: int) -> RpcChainReader:
+    return RpcChainReader(AsyncClient(f"http://127.0.0.1:{port}", Confirmed), timeout_seconds=TIMEOUT_SECONDS)
+
+
+class Node:
+    """An HTTP server that says what it is told to, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.body = b""
+        self.asked: list[dict[str, object]] = []
+
+    async def answer(self, request: Request) -> Response:
+        self.asked.append(json.loads(request.body))
+        return Response(self.status, (("content-type", "application/json"),), self.body)
+
+
+@asynccontextmanager
+async def open_node() -> AsyncIterator[tuple[Node, RpcChainReader]]:
+    """A node on a free port, and a reader that asks it."""
+    node = Node()
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+
+    async def server(task_status: trio.TaskStatus[list[trio.SocketListener]]) -> None:
+        await serve(node.answer, listeners, HttpLimits(), request_ids=lambda: "id", task_status=task_status)
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(server)
+        yield node, reader_at(listeners[0].socket.getsockname()[1])
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_a_live_chain_has():
+    async with chain(MemoryEngine()) as port:
+        actor = Actor(port, itertools.count())
+        await actor.set_up()
+        await actor.deploy(3)
+        reader = reader_at(port)
+        region = decode_account(await reader.account_data(SCOPE) or b"")
+        assert isinstance(region, Region)
+        assert (region.sequence, region.stack_count) == (4, 3)
+        page = await reader.signatures(SCOPE, None)
+        assert [info.failed for info in page] == [False] * 4
+        assert [info.slot for info in page] == sorted((info.slot for info in page), reverse=True)
+        assert await reader.signatures(SCOPE, page[1].signature) == page[2:]
+        assert await reader.signatures(SCOPE, page[-1].signature) == []
+        for info in page:
+            logs = await reader.transaction_logs(info.signature)
+            assert logs is not None
+            assert (logs.slot, logs.failed) == (info.slot, False)
+            assert any(line.startswith("Program data: ") for line in logs.logs)
+
+
+async def test_what_a_live_chain_does_not_have():
+    async with chain(MemoryEngine()) as port:
+        reader = reader_at(port)
+        address = str(stack_address(REGION, OWNER.pubkey(), 0)[0])
+        assert await reader.account_data(address) is None
+        assert await reader.signatures(address, None) == []
+        assert await reader.transaction_logs(SIGNATURE) is None
+
+
+async def test_a_transaction_that_failed_says_so():
+    async with open_node() as (node, reader):
+        failed = {"InstructionError": [0, {"Custom": 1}]}
+        info = {"signature": SIGNATURE, "slot": 9, "err": failed, "memo": None, "blockTime": None}
+        node.body = json.dumps({"jsonrpc": "2.0", "id": 0, "result": [info]}).encode()
+        assert await reader.signatures(SCOPE, None) == [SignatureInfo(SIGNATURE, 9, failed=True)]
+        node.body = transaction_answer({"err": failed, "status": {"Err": failed}, "logMessages": ["a", "b"]})
+        assert await reader.transaction_logs(SIGNATURE) == TransactionLogs(9, failed=True, logs=("a", "b"))
+
+
+def transaction_answer(meta: dict[str, object] | None) -> bytes:
+    """A node's answer to getTransaction: an empty transaction in slot 9."""
+    whole = None if meta is None else {"fee": 0, "preBalances": [], "postBalances": []} | meta
+    result = {"slot": 9, "blockTime": None, "transaction": ["", "base64"], "meta": whole}
+    return json.dumps({"jsonrpc": "2.0", "id": 0, "result": result}).encode()
+
+
+@pytest.mark.parametrize("meta", [None, {"err": None, "status": {"Ok": None}, "logMessages": None}])
+async def test_a_node_that_keeps_no_logs_knows_nothing_of_them(meta: dict[str, object] | None):
+    async with open_node() as (node, reader):
+        node.body = transaction_answer(meta)
+        with pytest.raises(ChainUnavailable, match="keeps no log lines"):
+            await reader.transaction_logs(SIGNATURE)
+
+
+async def test_questions_are_asked_at_the_readers_commitment():
+    async with open_node() as (node, reader):
+        for question in QUESTIONS:
+            with suppress(ChainUnavailable):
+                await question(reader)
+    options = [params[1] for asked in node.asked if isinstance(params := asked["params"], list)]
+    assert [option["commitment"] for option in options] == ["confirmed"] * 3
+    assert options[1]["before"] == SIGNATURE
+    assert "until" not in options[1]
+
+
+def error_answer(error: object) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": 0, "error": error}).encode()
+
+
+@each_question
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (500, b""),
+        (429, b"slow down"),
+        (302, b""),
+        (200, b""),
+        (200, b"<html>"),
+        (200, b"\xff\xfe"),
+        (200, b"{}"),
+        (200, b"null"),
+        (200, b"[]"),
+        (200, b'{"jsonrpc":"2.0","id":0}'),
+        (200, b'{"jsonrpc":"2.0","id":0,"result":"surprise"}'),
+        (200, b'{"jsonrpc":"2.0","id":0,"result":' + b"[" * 100_000),
+        (200, error_answer({"code": -32002, "message": "no data"})),
+        (200, error_answer({"code": -32005, "message": "behind", "data": {"numSlotsBehind": 42}})),
+        (200, error_answer({"code": -32602, "message": "Invalid param"})),
+        (200, error_answer({"code": 1, "message": "of the provider's own"})),
+        (200, error_answer("no object")),
+        (200, error_answer(None)),
+    ],
+    ids=lambda value: value[:60].decode(errors="replace") if isinstance(value, bytes) else str(value),
+)
+async def test_an_answer_that_is_none_is_an_outage(question: Question, status: int, body: bytes):
+    async with open_node() as (node, reader):
+        node.status, node.body = status, body
+        with pytest.raises(ChainUnavailable):
+            await question(reader)
+
+
+async def test_the_cause_of_a_refusal_is_the_nodes_error():
+    async with open_node() as (node, reader):
+        node.body = error_answer({"code": -32602, "message": "Invalid param: too long"})
+        with pytest.raises(ChainUnavailable, match="too long") as caught:
+            await reader.account_data(SCOPE)
+        assert isinstance(caught.value.__cause__, RPCException)
+
+
+async def test_a_true_answer_cut_short_or_altered_is_an_outage_or_an_answer():
+    answers: list[bytes] = []
+    async with chain(MemoryEngine()) as port:
+        actor = Actor(port, itertools.count())
+        await actor.set_up()
+        signature = (await reader_at(port).signatures(SCOPE, None))[0].signature
+        for method, params in [
+            ("getAccountInfo", [SCOPE, {"encoding": "base64"}]),
+            ("getSignaturesForAddress", [SCOPE]),
+            ("getTransaction", [signature, {"encoding": "base64", "commitment": "confirmed"}]),
+        ]:
+            asked = {"jsonrpc": "2.0", "id": 0, "method": method, "params": params}
+            answers.append(await post(port, json.dumps(asked).encode()))
+    randomness = random.Random(0)
+    async with open_node() as (node, reader):
+        for question, whole in zip(QUESTIONS, answers, strict=True):
+            node.body = whole
+            assert await question(reader)
+            for size in range(0, len(whole), 7):
+                node.body = whole[:size]
+                with pytest.raises(ChainUnavailable):
+                    await question(reader)
+            for _ in range(100):
+                altered = bytearray(whole)
+                altered[randomness.randrange(len(whole))] = randomness.randrange(256)
+                node.body = bytes(altered)
+                with suppress(ChainUnavailable):
+                    await question(reader)
+
+
+async def post(port: int, body: bytes) -> bytes:
+    """The body of a node's answer to a request as it is."""
+    stream = await trio.open_tcp_stream("127.0.0.1", port)
+    async with stream:
+        head = "POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: application/json\r\n"
+        await stream.send_all(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+        answer = b"".join([bytes(data) async for data in stream])
+    return answer.partition(b"\r\n\r\n")[2]
+
+
+@each_question
+async def test_nobody_listens(question: Question):
+    async with open_peer(lambda peer: trio.sleep(0)) as port:
+        pass
+    with pytest.raises(ChainUnavailable):
+        await question(reader_at(port))
+
+
+@each_question
+@pytest.mark.parametrize(
+    "said", [b"", b"\0\1\2", b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{", b"HTTP/1.1 200"]
+)
+async def test_a_node_that_breaks_off(question: Question, said: bytes):
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.stream.send_all(said)
+
+    async with open_peer(script) as port:
+        with pytest.raises(ChainUnavailable):
+            await question(reader_at(port))
+
+
+@each_question
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{"])
+async def test_a_node_that_hangs(question: Question, said: bytes, autojump_clock: MockClock):
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.stream.send_all(said)
+        await trio.sleep_forever()
+
+    async with open_peer(script) as port:
+        with pytest.raises(ChainUnavailable, match="within 5 s"):
+            await question(reader_at(port))
+        assert trio.current_time() == pytest.approx(TIMEOUT_SECONDS)
