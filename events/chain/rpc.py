@@ -4,7 +4,8 @@ The adapter raises `ChainUnavailable` for whatever keeps it from an answer: an a
 """
 
 import json
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Generator
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 import httpx
@@ -77,7 +78,8 @@ class RpcChainReader:
         answer = await self.ask(
             self._client.get_account_info(Pubkey.from_string(address), self._commitment, encoding="base64")
         )
-        return bytes(answer.value.data) if answer.value is not None else None
+        with _reading():
+            return bytes(answer.value.data) if answer.value is not None else None
 
     async def signatures(self, address: str, before: str | None) -> list[SignatureInfo]:
         """See `ChainReader.signatures`."""
@@ -89,7 +91,10 @@ class RpcChainReader:
                 commitment=self._commitment,
             )
         )
-        return [SignatureInfo(str(info.signature), info.slot, info.err is not None) for info in answer.value]
+        with _reading():
+            return [
+                SignatureInfo(str(info.signature), info.slot, info.err is not None) for info in answer.value
+            ]
 
     async def transaction_logs(self, signature: str) -> TransactionLogs | None:
         """See `ChainReader.transaction_logs`."""
@@ -101,40 +106,52 @@ class RpcChainReader:
                 max_supported_transaction_version=0,
             )
         )
-        found: EncodedConfirmedTransactionWithStatusMeta | None = answer.value
-        if found is None:
-            return None
-        meta = found.transaction.meta
-        if meta is None or meta.log_messages is None:
-            raise ChainUnavailable(f"the RPC node keeps no log lines for transaction {signature}")
-        return TransactionLogs(found.slot, meta.err is not None, tuple(meta.log_messages))
+        with _reading():
+            found: EncodedConfirmedTransactionWithStatusMeta | None = answer.value
+            if found is None:
+                return None
+            meta = found.transaction.meta
+            if meta is None or meta.log_messages is None:
+                raise ChainUnavailable(f"the RPC node keeps no log lines for transaction {signature}")
+            return TransactionLogs(found.slot, meta.err is not None, tuple(meta.log_messages))
 
     async def ask(self, question: Awaitable[T]) -> T:
         """The answer to a call of `AsyncClient`. Raises `ChainUnavailable`, whose cause an RPC error is."""
         try:
-            with trio.fail_after(self._timeout_seconds):
-                return await question
+            with trio.fail_after(self._timeout_seconds), _reading():
+                answer = await question
         except trio.TooSlowError:
             raise ChainUnavailable(
                 f"the RPC node did not answer within {self._timeout_seconds:g} s"
             ) from None
-        except (
-            SolanaRpcException,
-            RPCException,
-            httpx.HTTPError,
-            SerdeJSONError,
-            OSError,
-            ValueError,
-        ) as error:
-            cause: Any = error.__cause__ or error
-            raise ChainUnavailable(
-                f"the RPC node gave no usable answer ({type(cause).__name__}: {cause})"
-            ) from error
-        except BaseException as error:
-            # solders raises PanicException, a BaseException, on an answer it cannot read
-            if type(error).__name__ == "PanicException":
-                raise ChainUnavailable("the RPC node gave an answer that cannot be read") from error
-            raise
+        # solders gives an error whose code it does not know (a provider's own, as 429) as that number
+        if isinstance(answer, int):
+            raise ChainUnavailable(f"the RPC node gave an error (code {answer})")
+        return answer
+
+
+@contextmanager
+def _reading() -> Generator[None]:
+    """Makes `ChainUnavailable` of what the libraries raise, also when a part of an answer is first looked at."""
+    try:
+        yield
+    except (
+        SolanaRpcException,
+        RPCException,
+        httpx.HTTPError,
+        SerdeJSONError,
+        OSError,
+        ValueError,
+    ) as error:
+        cause: Any = error.__cause__ or error
+        raise ChainUnavailable(
+            f"the RPC node gave no usable answer ({type(cause).__name__}: {cause})"
+        ) from error
+    except BaseException as error:
+        # solders raises PanicException, a BaseException, on an answer it cannot read
+        if type(error).__name__ == "PanicException":
+            raise ChainUnavailable("the RPC node gave an answer that cannot be read") from error
+        raise
 
 
 def logs_subscription(address: str, commitment: str) -> bytes:

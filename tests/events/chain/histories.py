@@ -7,6 +7,7 @@ import msgspec
 from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.message import Message
+from solders.pubkey import Pubkey
 from solders.system_program import TransferParams, transfer
 from solders.transaction import Transaction, VersionedTransaction
 
@@ -15,6 +16,7 @@ from contract.addresses import PROGRAM_ID, provider_address, region_address, sta
 from events.chain.rpc import ChainUnavailable, SignatureInfo, TransactionLogs
 from events.engine.memory import MemoryEngine
 from mu.localnet.commitment import Commitment
+from mu.localnet.history import TransactionRecord
 from mu.localnet.ledger import Ledger
 
 OWNER = Keypair.from_seed(bytes([7] * 32))
@@ -42,87 +44,148 @@ def open_ledger() -> Ledger:
     return ledger
 
 
-def send(ledger: Ledger, signer: Keypair, *instructions: Instruction) -> None:
+def send(ledger: Ledger, signer: Keypair, *instructions: Instruction) -> TransactionRecord:
+    """Execute one transaction, which must not fail."""
     blockhash = ledger.latest_blockhash(Commitment.PROCESSED)
     message = Message.new_with_blockhash(instructions, signer.pubkey(), blockhash)
     transaction = Transaction([signer], message, blockhash)
     record = ledger.transact(VersionedTransaction.from_bytes(bytes(transaction)))
     assert record.outcome.error is None
+    return record
+
+
+class RegionWriter:
+    """Makes a region, and what its owner does to it afterwards: `history`."""
+
+    def __init__(self) -> None:
+        self.history: list[Executed] = []
+        self._ledger = open_ledger()
+        self._deployed = 0
+        owner = OWNER.pubkey()
+        self.act(
+            program.initialize(owner),
+            program.create_provider(owner, "local"),
+            program.create_region(owner, 1, "local", "http://localhost"),
+        )
+
+    def act(self, *instructions: Instruction) -> None:
+        """One transaction."""
+        record = send(self._ledger, OWNER, *instructions)
+        self.history.append(
+            Executed(str(record.signature), record.slot, record.outcome.logs, self.account(REGION))
+        )
+
+    def account(self, address: Pubkey) -> bytes:
+        """The data of an account as it stands."""
+        account = self._ledger.account(address, Commitment.PROCESSED)
+        assert account is not None
+        return bytes(account.data)
+
+    def deploy(self, manifest: bytes = b"manifest") -> Instruction:
+        """Deploys a new stack."""
+        self._deployed += 1
+        return program.deploy_stack(OWNER.pubkey(), REGION, self._deployed - 1, manifest)
+
+    def update(self, seed: int, manifest: bytes = b"newer") -> Instruction:
+        """Updates the stack that was deployed after `seed` others."""
+        owner = OWNER.pubkey()
+        return program.update_stack(owner, REGION, stack_address(REGION, owner, seed)[0], manifest)
+
+    def delete(self, seed: int) -> Instruction:
+        """Deletes the stack that was deployed after `seed` others."""
+        owner = OWNER.pubkey()
+        return program.delete_stack(owner, REGION, stack_address(REGION, owner, seed)[0])
+
+    def next_slot(self) -> None:
+        self._ledger.advance_slot(1_700_000_000)
 
 
 def make_history(stacks: int = 6) -> list[Executed]:
-    """A region, `stacks` stacks deployed, updated and one deleted: several transactions share a slot."""
-    ledger = open_ledger()
-    owner = OWNER.pubkey()
-    send(ledger, OWNER, program.initialize(owner))
-    send(ledger, OWNER, program.create_provider(owner, "local"))
-    history: list[Executed] = []
+    """A region, `stacks` stacks deployed and updated, and one deleted; several transactions share a slot.
 
-    def act(instruction: Instruction) -> None:
-        send(ledger, OWNER, instruction)
-        record = next(
-            iter(ledger.transactions_of(REGION, Commitment.PROCESSED, before=None, until=None, limit=1))
-        )
-        account = ledger.account(REGION, Commitment.PROCESSED)
-        assert account is not None
-        history.append(Executed(str(record.signature), record.slot, record.outcome.logs, bytes(account.data)))
-        if len(history) % 3 == 0:
-            ledger.advance_slot(1_700_000_000)
+    Each transaction holds one event of the region.
+    """
+    writer = RegionWriter()
+    acts = [writer.deploy(b"manifest %d" % seed) for seed in range(stacks)]
+    acts += [writer.update(seed, b"newer %d" % seed) for seed in range(stacks)]
+    for place, instruction in enumerate([*acts, writer.delete(0)], 2):
+        writer.act(instruction)
+        if place % 3 == 0:
+            writer.next_slot()
+    return writer.history
 
-    act(program.create_region(owner, 1, "local", "http://localhost"))
-    for seed in range(stacks):
-        act(program.deploy_stack(owner, REGION, seed, b"manifest %d" % seed))
-    for seed in range(stacks):
-        act(program.update_stack(owner, REGION, stack_address(REGION, owner, seed)[0], b"newer %d" % seed))
-    act(program.delete_stack(owner, REGION, stack_address(REGION, owner, 0)[0]))
-    return history
+
+def random_history(randomness: random.Random, transactions: int) -> list[Executed]:
+    """A region to which all kinds of things happen, up to three in one transaction."""
+    writer = RegionWriter()
+    live: list[int] = []
+    deployed = 0
+    for _ in range(transactions):
+        instructions: list[Instruction] = []
+        for _ in range(randomness.randint(1, 3)):
+            chosen = randomness.random()
+            if not live or chosen < 0.5:
+                instructions.append(writer.deploy())
+                live.append(deployed)
+                deployed += 1
+            elif chosen < 0.8:
+                instructions.append(writer.update(randomness.choice(live), randomness.randbytes(9)))
+            else:
+                instructions.append(writer.delete(live.pop(randomness.randrange(len(live)))))
+        writer.act(*instructions)
+        if randomness.random() < 0.4:
+            writer.next_slot()
+    return writer.history
 
 
 class HistoryReader:
-    """A `ChainReader` of the first `visible` transactions of a history; `spoil` may fail any question."""
+    """A `ChainReader` of the first `visible` transactions of a history; `spoil` may fail any question.
+
+    Each is listed `copies` times; `missing` are not listed, `unread` are listed but not there, `altered` have other
+    log lines than they had.
+    """
 
     def __init__(self, history: list[Executed], *, page_size: int = 1000) -> None:
         self.history = history
         self.visible = len(history)
         self.page_size = page_size
-        self._listed = list(history)
+        self.copies = 1
         self.missing: set[str] = set()
+        self.unread: set[str] = set()
         self.altered: dict[str, tuple[str, ...]] = {}
+        self.failed: list[SignatureInfo] = []
         self.spoil: Callable[[], None] = lambda: None
+        self._listed = list(history)
 
     async def account_data(self, address: str) -> bytes | None:
-        self._ask()
+        self.spoil()
         return self.history[self.visible - 1].account if address == SCOPE and self.visible else None
 
     async def signatures(self, address: str, before: str | None) -> list[SignatureInfo]:
-        self._ask()
-        newest_first = self._ordered()
-        names = [executed.signature for executed in newest_first]
-        start = names.index(before) + 1 if before is not None else 0
-        return [
+        self.spoil()
+        visible = {executed.signature for executed in self.history[: self.visible]} - self.missing
+        listed = [
             SignatureInfo(executed.signature, executed.slot, failed=False)
-            for executed in newest_first[start : start + self.page_size]
-            if executed.signature not in self.missing
+            for executed in self._listed
+            if executed.signature in visible
         ]
+        newest_first = sorted([*listed, *self.failed], key=lambda info: info.slot)[::-1]
+        places = {info.signature: place for place, info in enumerate(newest_first)}
+        start = places[before] + 1 if before is not None else 0
+        page = newest_first[start : start + self.page_size]
+        return [info for info in page for _ in range(self.copies)]
 
     async def transaction_logs(self, signature: str) -> TransactionLogs | None:
-        self._ask()
+        self.spoil()
         for executed in self.history[: self.visible]:
-            if executed.signature == signature:
+            if executed.signature == signature and signature not in self.unread:
                 logs = self.altered.get(signature, executed.logs)
                 return TransactionLogs(executed.slot, failed=False, logs=logs)
         return None
 
-    def _ordered(self) -> list[Executed]:
-        visible = {executed.signature for executed in self.history[: self.visible]}
-        return [executed for executed in reversed(self._listed) if executed.signature in visible]
-
     def shuffle_within_slots(self, randomness: random.Random) -> None:
         """List the transactions of each slot in another order than theirs."""
         self._listed.sort(key=lambda executed: (executed.slot, randomness.random()))
-
-    def _ask(self) -> None:
-        self.spoil()
 
 
 def outage() -> None:

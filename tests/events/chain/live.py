@@ -68,9 +68,9 @@ class Actor:
             await self.marketplace.send([program.deploy_stack(OWNER.pubkey(), REGION, seed, b"m")], OWNER)
 
 
-def subscription(port: int, *, ping_seconds: float = 5.0, pong_seconds: float = 5.0) -> LogsSubscription:
+def subscription(port: int) -> LogsSubscription:
     return LogsSubscription(
-        f"ws://127.0.0.1:{port}", SCOPE, connect_seconds=5.0, ping_seconds=ping_seconds, pong_seconds=pong_seconds,
+        f"ws://127.0.0.1:{port}", SCOPE, connect_seconds=5.0, ping_seconds=5.0, pong_seconds=5.0,
         commitment="confirmed")  # fmt: skip
 
 

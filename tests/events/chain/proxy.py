@@ -18,8 +18,6 @@ class Proxy:
         self.port = 0
         self.accepted = 0
         self.drop_every_second_message = False
-        self.hold = False
-        """Let nothing from the server pass: a connection that is half open."""
 
     def kill_connections(self) -> None:
         """Break every connection at once."""
@@ -65,7 +63,7 @@ class Proxy:
                 # the first message is the answer to the subscription
                 messages += frame[0] & 0x0F == 1
                 lost = self.drop_every_second_message and messages > 1 and messages % 2 == 0
-                if not (lost or self.hold):
+                if not lost:
                     await client.send_all(frame)
 
 

@@ -92,7 +92,7 @@ class Peer:
 
 
 @asynccontextmanager
-async def open_peer(script: Callable[[Peer], Awaitable[None]]) -> AsyncIterator[int]:
+async def open_peer(script: Callable[[Peer], Awaitable[object]]) -> AsyncIterator[int]:
     """Listen on a free port, and play `script` to who connects, then close; gives the port.
 
     A script that finds its client gone is over.

@@ -9,17 +9,25 @@ import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contract.addresses import state_address
 from contract.errors import DecodeError
-from events.catalogue import ChainEvent
-from events.chain.follower import Follower, FollowerLimits, Gap, Health
-from events.chain.rpc import ChainUnavailable
+from events.catalogue import ChainSource, Event, Source
+from events.chain import follower as follower_module
+from events.chain.follower import MAX_CONCURRENT_TRANSACTION_READS, Follower, Gap
+from events.chain.rpc import ChainUnavailable, SignatureInfo
 from events.engine.memory import MemoryEngine
 from events.log import Log
 from tests.entries import open_log
-from tests.events.chain.histories import SCOPE, HistoryReader, make_history, outage
-
-LIMITS = FollowerLimits()
-HISTORY = make_history()
+from tests.events.chain.histories import (
+    PROVIDER,
+    SCOPE,
+    Executed,
+    HistoryReader,
+    RegionWriter,
+    outage,
+    random_history,
+)
+from tests.events.chain.recorded import ALL, HISTORY, LIMITS, follower, recorded, sequences, truth
 
 
 @pytest.fixture
@@ -32,28 +40,11 @@ def log() -> Log:
     return open_log(MemoryEngine())
 
 
-def follower(log: Log, reader: HistoryReader) -> Follower:
-    return Follower(log, reader, SCOPE, LIMITS)
-
-
-def sequences(log: Log) -> list[int]:
-    """The sequences in the log, whose chain of hashes is checked on the way."""
-    previous, found = bytes(32), list[int]()
-    for entry in log.replay():
-        assert isinstance(entry.event, ChainEvent)
-        assert entry.event.previous_hash == previous
-        previous = entry.event.event_hash
-        found.append(entry.event.sequence)
-    return found
-
-
-ALL = list(range(1, len(HISTORY) + 1))
-
-
 async def test_catch_up_takes_everything_once(log: Log, reader: HistoryReader):
     assert await follower(log, reader).catch_up() == len(ALL)
-    assert sequences(log) == ALL
+    assert recorded(log) == truth(HISTORY)
     assert await follower(log, reader).catch_up() == 0
+    assert sequences(log) == ALL
 
 
 async def test_catch_up_goes_on_from_the_cursor_inside_a_slot(log: Log, reader: HistoryReader):
@@ -63,12 +54,70 @@ async def test_catch_up_goes_on_from_the_cursor_inside_a_slot(log: Log, reader: 
         assert sequences(log) == ALL[:visible]
 
 
-@pytest.mark.parametrize("page_size", [1, 2, 5])
+@pytest.mark.parametrize("page_size", [1, 2, 5, len(ALL)])
 async def test_pages_and_any_order_inside_a_slot(log: Log, reader: HistoryReader, page_size: int):
     reader.page_size = page_size
     reader.shuffle_within_slots(random.Random(page_size))
     await follower(log, reader).catch_up()
-    assert sequences(log) == ALL
+    assert recorded(log) == truth(HISTORY)
+
+
+async def test_pages_are_read_down_to_the_slot_of_the_cursor_only(log: Log, reader: HistoryReader):
+    reader.visible = len(ALL) - 1
+    await follower(log, reader).catch_up()
+    reader.visible, reader.page_size = len(ALL), 1
+    questions: list[None] = []
+    reader.spoil = lambda: questions.append(None)
+    await follower(log, reader).catch_up()
+    since = [executed for executed in HISTORY if executed.slot >= HISTORY[-2].slot]
+    # the account twice, a page for each transaction since and one beyond, and each of their log lines
+    assert len(questions) == 2 + (len(since) + 1) + len(since)
+
+
+@pytest.mark.parametrize("copies", [2, 3])
+async def test_transactions_listed_again(log: Log, reader: HistoryReader, copies: int):
+    reader.copies, reader.page_size = copies, 4
+    await follower(log, reader).catch_up()
+    assert recorded(log) == truth(HISTORY)
+
+
+async def test_a_node_that_repeats_a_page_is_not_asked_for_ever(log: Log, reader: HistoryReader):
+    async def first_page(address: str, before: str | None) -> list[SignatureInfo]:
+        return [SignatureInfo(HISTORY[-1].signature, HISTORY[-1].slot, failed=False)]
+
+    reader.signatures = first_page
+    with trio.fail_after(20), pytest.raises(ChainUnavailable, match="again and again"):
+        await follower(log, reader).catch_up()
+
+
+async def test_failed_transactions_hold_no_events(log: Log, reader: HistoryReader):
+    reader.failed = [SignatureInfo(f"failed {place}", place, failed=True) for place in range(40)]
+    reader.page_size = 3
+    await follower(log, reader).catch_up()
+    assert recorded(log) == truth(HISTORY)
+
+
+async def test_several_events_in_one_transaction_and_those_of_other_scopes(log: Log):
+    writer = RegionWriter()
+    writer.act(writer.deploy(), writer.deploy(), writer.update(0))
+    writer.act(writer.delete(1))
+    await follower(log, HistoryReader(writer.history)).catch_up()
+    created, *others = recorded(log)
+    assert isinstance(created[0], ChainSource)
+    # the first transaction's events 0 and 1 belong to the Marketplace's state and to the provider
+    assert created[0].index == 2
+    assert [source.index for source, _ in others if isinstance(source, ChainSource)] == [0, 1, 2, 0]
+    assert sequences(log) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(("events", "transactions"), [(1, 256), (2, 5), (100, 1), (3, 2)], ids=str)
+async def test_batches_of_any_size(
+    log: Log, reader: HistoryReader, monkeypatch: pytest.MonkeyPatch, events: int, transactions: int
+):
+    monkeypatch.setattr(follower_module, "MAX_EVENTS_PER_APPEND", events)
+    monkeypatch.setattr(follower_module, "MAX_TRANSACTIONS_PER_ROUND", transactions)
+    await follower(log, reader).catch_up()
+    assert recorded(log) == truth(HISTORY)
 
 
 async def test_a_transaction_that_is_missing_is_a_gap_and_what_comes_before_is_kept(
@@ -83,12 +132,69 @@ async def test_a_transaction_that_is_missing_is_a_gap_and_what_comes_before_is_k
     assert sequences(log) == ALL
 
 
-async def test_an_event_that_does_not_follow_from_the_one_before_is_a_gap(log: Log, reader: HistoryReader):
-    other = make_history(stacks=2)
-    reader.altered = {HISTORY[2].signature: other[3].logs}
-    with pytest.raises(Gap):
+async def test_an_account_ahead_of_the_history_is_a_gap_until_it_shows(log: Log, reader: HistoryReader):
+    reader.missing = {executed.signature for executed in HISTORY[-3:]}
+    with pytest.raises(Gap, match=f"event {ALL[-3]}"):
         await follower(log, reader).catch_up()
+    assert sequences(log) == ALL[:-3]
+    with pytest.raises(Gap, match=f"event {ALL[-3]}"):
+        await follower(log, reader).catch_up()
+    reader.missing.clear()
+    assert await follower(log, reader).catch_up() == 3
+    assert sequences(log) == ALL
+
+
+async def test_a_history_ahead_of_the_account_waits_for_it(log: Log, reader: HistoryReader):
+    async def behind(address: str) -> bytes:
+        return HISTORY[4].account
+
+    reader.account_data = behind
+    assert await follower(log, reader).catch_up() == 5
+    assert sequences(log) == ALL[:5]
+
+
+async def test_an_account_behind_the_log_changes_nothing(log: Log, reader: HistoryReader):
+    await follower(log, reader).catch_up()
+    reader.visible = 3
+    assert await follower(log, reader).catch_up() == 0
+    assert sequences(log) == ALL
+
+
+async def test_an_event_that_does_not_follow_from_the_one_before_is_a_gap(log: Log, reader: HistoryReader):
+    # event 3, but of a history in which event 2 was another
+    other = RegionWriter()
+    other.act(other.deploy(b"another"))
+    other.act(other.deploy(b"one more"))
+    reader.altered = {HISTORY[2].signature: other.history[2].logs}
+    with pytest.raises(Gap, match=r"event 3 .* does not hold the hash"):
+        await follower(log, reader).catch_up()
+    assert sequences(log) == []
+
+
+async def test_a_last_event_that_the_account_does_not_vouch_for_is_a_gap(log: Log, reader: HistoryReader):
+    other = RegionWriter()
+    other.act(other.deploy(b"another"))
+    reader.visible = 2
+    reader.altered = {HISTORY[1].signature: other.history[1].logs}
+    with pytest.raises(Gap, match="event 2 is not the one whose hash the account holds"):
+        await follower(log, reader).catch_up()
+    assert sequences(log) == []
+    reader.altered.clear()
+    await follower(log, reader).catch_up()
     assert sequences(log) == ALL[:2]
+
+
+async def test_a_log_of_another_fork_is_not_caught_up(log: Log, reader: HistoryReader):
+    other = RegionWriter()
+    other.act(other.deploy(b"another"))
+    await follower(log, HistoryReader(other.history)).catch_up()
+    reader.visible = 2
+    with pytest.raises(Gap, match=r"event 2 .* is not the one on chain"):
+        await follower(log, reader).catch_up()
+    reader.visible = 3
+    with pytest.raises(Gap, match=r"event 3 .* does not hold the hash"):
+        await follower(log, reader).catch_up()
+    assert sequences(log) == [1, 2]
 
 
 async def test_truncated_logs_show_as_a_gap(log: Log, reader: HistoryReader):
@@ -98,14 +204,45 @@ async def test_truncated_logs_show_as_a_gap(log: Log, reader: HistoryReader):
     assert sequences(log) == []
 
 
-async def test_a_transaction_listed_but_not_there_is_an_outage(log: Log, reader: HistoryReader):
-    async def nothing(signature: str) -> None:
-        return None
+async def test_truncated_logs_without_an_event_of_ours_hold_up_nothing(log: Log):
+    history = [*HISTORY[:3], Executed("full", HISTORY[2].slot, ("Log truncated",), HISTORY[2].account)]
+    await follower(log, HistoryReader([*history, *HISTORY[3:]])).catch_up()
+    assert recorded(log) == truth(HISTORY)
 
-    reader.transaction_logs = nothing
+
+async def test_log_lines_that_make_no_sense_are_an_error_and_nothing_is_appended(
+    log: Log, reader: HistoryReader
+):
+    reader.altered = {HISTORY[3].signature: HISTORY[3].logs[1:]}
+    with pytest.raises(DecodeError):
+        await follower(log, reader).catch_up()
+    assert sequences(log) == []
+
+
+async def test_a_transaction_listed_but_not_there_yet_is_an_outage(log: Log, reader: HistoryReader):
+    reader.unread = {HISTORY[-1].signature}
     with pytest.raises(ChainUnavailable, match="does not have it"):
         await follower(log, reader).catch_up()
     assert sequences(log) == []
+    reader.unread.clear()
+    await follower(log, reader).catch_up()
+    assert sequences(log) == ALL
+
+
+async def test_one_unanswered_read_ends_the_others(log: Log, reader: HistoryReader):
+    asked: list[str] = []
+
+    async def hang(signature: str) -> None:
+        asked.append(signature)
+        if len(asked) == MAX_CONCURRENT_TRANSACTION_READS:
+            outage()
+        await trio.sleep_forever()
+
+    reader.transaction_logs = hang
+    assert len(HISTORY) > MAX_CONCURRENT_TRANSACTION_READS
+    with trio.fail_after(20), pytest.raises(ChainUnavailable):
+        await follower(log, reader).catch_up()
+    assert len(asked) == MAX_CONCURRENT_TRANSACTION_READS
 
 
 async def test_an_account_that_is_not_there_means_nothing(log: Log, reader: HistoryReader):
@@ -115,13 +252,27 @@ async def test_an_account_that_is_not_there_means_nothing(log: Log, reader: Hist
     assert sequences(log) == ALL
 
 
-async def test_an_account_of_another_kind_is_refused(log: Log, reader: HistoryReader):
-    async def rubbish(address: str) -> bytes:
-        return b"rubbish"
+@pytest.mark.parametrize("data", [b"", b"rubbish", HISTORY[0].account[:-1], HISTORY[0].account + b"\0"])
+async def test_an_account_that_cannot_be_read_is_refused(log: Log, reader: HistoryReader, data: bytes):
+    async def account(address: str) -> bytes:
+        return data
 
-    reader.account_data = rubbish
+    reader.account_data = account
     with pytest.raises(DecodeError):
         await follower(log, reader).catch_up()
+
+
+async def test_other_scopes_have_streams_of_their_own(log: Log, reader: HistoryReader):
+    async def account(address: str) -> bytes:
+        return accounts[address]
+
+    writer = RegionWriter()
+    accounts = {str(address): writer.account(address) for address in (state_address()[0], PROVIDER)}
+    reader = HistoryReader(writer.history)
+    reader.account_data = account
+    for scope in accounts:
+        assert await Follower(log, reader, scope, LIMITS).catch_up() == 1
+    assert [(entry.stream, entry.version) for entry in log.replay()] == [(scope, 1) for scope in accounts]
 
 
 async def test_two_nodes_record_each_event_once(reader: HistoryReader):
@@ -131,59 +282,72 @@ async def test_two_nodes_record_each_event_once(reader: HistoryReader):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(one.catch_up)
             nursery.start_soon(two.catch_up)
-    assert sequences(open_log(engine)) == ALL
+    assert recorded(open_log(engine)) == truth(HISTORY)
 
 
-async def test_an_outage_is_waited_out_and_shown(log: Log, reader: HistoryReader):
-    quick = FollowerLimits(poll_seconds=0.005, first_retry_seconds=0.001, longest_retry_seconds=0.005)
-    following = Follower(log, reader, SCOPE, quick)
-    assert following.health is Health.STARTING
+@pytest.mark.parametrize("recorded_by_the_other", [1, 2, 3, 4, 5])
+async def test_another_node_records_while_this_one_appends(
+    monkeypatch: pytest.MonkeyPatch, reader: HistoryReader, recorded_by_the_other: int
+):
+    monkeypatch.setattr(follower_module, "MAX_EVENTS_PER_APPEND", 2)
+    engine = MemoryEngine()
+    log, others_log = open_log(engine), open_log(engine)
+    append, appends = log.append, 0
 
-    async def until(health: Health) -> None:
-        with trio.fail_after(10):
-            while following.health is not health:
-                await trio.lowlevel.checkpoint()
+    def append_late(
+        stream: str, expected: int, events: list[tuple[Source, Event]], **tracking: tuple[str, int]
+    ):
+        nonlocal appends
+        appends += 1
+        if appends == 2:
+            taken = truth(HISTORY)[2 : 2 + recorded_by_the_other]
+            others_log.append(SCOPE, 2, taken, tracking=(f"chain/{SCOPE}", 2 + recorded_by_the_other))
+        return append(stream, expected, events, **tracking)
 
-    async with trio.open_nursery() as nursery:
-        reader.visible = 5
-        nursery.start_soon(following.run)
-        await until(Health.CAUGHT_UP)
-        reader.spoil = outage
-        await until(Health.UNAVAILABLE)
-        assert following.problem == "the RPC node is down"
-        reader.visible = len(ALL)
-        reader.missing = {HISTORY[7].signature}
-        reader.spoil = lambda: None
-        await until(Health.BEHIND)
-        reader.missing.clear()
-        await until(Health.CAUGHT_UP)
-        assert following.problem is None
-        nursery.cancel_scope.cancel()
-    assert sequences(log) == ALL
+    monkeypatch.setattr(log, "append", append_late)
+    with trio.fail_after(20):
+        await follower(log, reader).catch_up()
+    assert appends > 2
+    assert recorded(log) == truth(HISTORY)
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.integers(0, 2**32), st.integers(1, 20))
-def test_whatever_the_reader_does_the_log_becomes_the_history(seed: int, page_size: int):
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 20), st.integers(1, 16))
+def test_whatever_the_readers_do_the_log_becomes_the_history(seed: int, page_size: int, transactions: int):
     randomness = random.Random(seed)
-    log = open_log(MemoryEngine())
-    reader = HistoryReader(HISTORY, page_size=page_size)
+    history = random_history(randomness, transactions)
+    whole = truth(history)
+    engine = MemoryEngine()
+    readers = [HistoryReader(history, page_size=page_size) for _ in range(2)]
 
     def spoil() -> None:
-        if randomness.random() < 0.1:
+        if randomness.random() < 0.05:
             outage()
 
-    async def follow() -> None:
-        for _ in range(40):
-            reader.visible = randomness.randint(1, len(HISTORY))
-            reader.shuffle_within_slots(randomness)
-            reader.missing = {executed.signature for executed in HISTORY if randomness.random() < 0.1}
-            with suppress(ChainUnavailable, Gap):
-                await follower(log, reader).catch_up()
-            assert sequences(log) == ALL[: len(sequences(log))]
-        reader.spoil, reader.missing, reader.visible = lambda: None, set(), len(HISTORY)
-        await follower(log, reader).catch_up()
+    async def try_to_catch_up(reader: HistoryReader) -> None:
+        with suppress(ChainUnavailable, Gap):
+            await follower(open_log(engine), reader).catch_up()
 
-    reader.spoil = spoil
+    async def follow() -> None:
+        for _ in range(10):
+            async with trio.open_nursery() as nursery:
+                for reader in readers:
+                    reader.visible = randomness.randint(1, len(history))
+                    reader.copies = randomness.randint(1, 2)
+                    reader.shuffle_within_slots(randomness)
+                    reader.missing = {one.signature for one in history if randomness.random() < 0.1}
+                    reader.unread = {one.signature for one in history if randomness.random() < 0.02}
+                    reader.spoil = spoil
+                    nursery.start_soon(try_to_catch_up, reader)
+            found = recorded(open_log(engine))
+            assert found == whole[: len(found)]
+        healed = HistoryReader(history, page_size=page_size)
+        await follower(open_log(engine), healed).catch_up()
+
     trio.run(follow)
-    assert sequences(log) == ALL
+    assert recorded(open_log(engine)) == whole
+
+
+def test_the_test_histories_hold_all_kinds():
+    kinds = {type(event).__name__ for _, event in truth(random_history(random.Random(1), 16))}
+    assert kinds == {"RegionCreated", "StackDeployed", "StackUpdated", "StackDeleted"}

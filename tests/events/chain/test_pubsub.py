@@ -135,7 +135,7 @@ async def test_a_handshake_that_fails(said: bytes, stays: bool, autojump_clock: 
 
 
 async def test_nobody_listens():
-    async with open_peer(lambda peer: trio.sleep(0)) as port:
+    async with open_peer(Peer.accept) as port:
         pass
     with pytest.raises(SubscriptionLost, match="no connection"):
         await subscription(port).run(lambda: None)
