@@ -1,5 +1,6 @@
 """Runs the benchmarks named on the command line, or all."""
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -18,6 +19,9 @@ def main() -> None:
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         sys.exit(f"no benchmark is named {unknown[0]!r}; these are: {', '.join(BENCHMARKS)}")
+    print(
+        f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} before; median, ratio, lowest to highest"
+    )
     for name in names:
         BENCHMARKS[name]()
 

@@ -1,118 +1,114 @@
-"""Replay of a log into all projections on one core, beside reading it without folding."""
+"""Replay of a log into all projections on one core, beside reading it without folding.
 
+Each round is a process of its own, so that the memory it reports is that of a replay and not of writing the log.
+"""
+
+import os
 import random
-import resource
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import Counter
 from pathlib import Path
 
-from solders.pubkey import Pubkey
+import msgspec
 
 from benchmarks.output import line, rate, title
-from events.catalogue import (
-    ChainEvent,
-    ChainSource,
-    Event,
-    Finality,
-    NodeJoined,
-    NodeLeft,
-    NodeSource,
-    Source,
-    StackDeleted,
-    StackDeployed,
-    StackStarted,
-    StackStopped,
-    StackUpdated,
-)
+from benchmarks.region_life import life
+from events.catalogue import kind
 from events.engine.lmdb import LmdbEngine
 from events.log import Log
-from events.manifest import Endpoint, Function, Gateway, Manifest, Method, Route, RuntimeName, binary_id
-from events.manifest_codec import encode
-from events.node import node_hash
 from events.recorder import EngineProcessRecorder
 from projections.runner import Runner, RunnerLimits
 
+ROUNDS = 3
 EVENTS = 200_000
 BATCH_EVENTS = 500
-STACKS, NODES, MANIFESTS = 500, 8, 20_000
+CORE = 0
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """Rates in events per second, and memory in KiB: the most resident at any time, and how much of what is resident
+    at the end are pages of the log's file, which the system takes back when it needs them.
+    """
+
+    reading: float
+    replaying: float
+    peak_kibibytes: int
+    file_kibibytes: int
 
 
 def run() -> None:
-    """Write a log, then read it, then replay it."""
-    title(f"replay: {EVENTS:,} events on LMDB, {STACKS} stacks, {NODES} nodes")
+    """Write a log, then read and replay it in fresh processes."""
+    title(f"replay: {EVENTS:,} events on LMDB, on core {CORE}, {ROUNDS} rounds")
     with tempfile.TemporaryDirectory(prefix="mu-bench-") as folder:
-        engine = LmdbEngine(Path(folder))
-        try:
-            log = Log(EngineProcessRecorder(engine), lambda: 1_700_000_000_000)
-            write(log)
-            started = time.perf_counter()
-            for _ in log.replay():
-                pass
-            reading = EVENTS / (time.perf_counter() - started)
-            rate("reading and decoding alone", reading, "events")
-            runner = Runner(log, engine, RunnerLimits())
-            started = time.perf_counter()
-            runner.catch_up()
-            rate("replay into all projections", EVENTS / (time.perf_counter() - started), "events", reading)
-            line("peak memory", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB")
-        finally:
-            engine.close()
-
-
-def write(log: Log) -> None:
-    """Fill the log with a region's life."""
-    life = happenings(random.Random(1))
-    for version in range(0, EVENTS, BATCH_EVENTS):
-        log.append("region", version, [next(life) for _ in range(BATCH_EVENTS)])
-
-
-def happenings(randomness: random.Random) -> Iterator[tuple[Source, Event]]:
-    """Mostly starts and stops; now and then a deployment, an update, a deletion, a node that comes or goes."""
-    function = Function("greeter_function", binary_id(b"x"), RuntimeName.WASI_1_0, 256)
-    route = Route(Method.GET, "greeter_function", "greet_user")
-    gateway = Gateway("greeting", (Endpoint("/greet/{name}", (route,)),))
-    # more than are remembered, so that each is decoded
-    manifests = [
-        encode(Manifest("GreetingApp", f"0.{number}", (function, gateway))) for number in range(MANIFESTS)
-    ]
-    stacks = [str(Pubkey(randomness.randbytes(32))) for _ in range(STACKS)]
-    nodes = [node_hash("10.0.0.1", 7000 + number, 1) for number in range(NODES)]
-    zeros, scope, owner = bytes(32), str(Pubkey(bytes(32))), str(Pubkey(bytes([1] * 32)))
-    chain = {"scope": scope, "sequence": 1, "previous_hash": zeros, "event_hash": zeros}
-    on_chain = ChainSource(5, "s" * 88, 0, Finality.CONFIRMED)
-    by_node = NodeSource(nodes[0], 1)
-    revisions = dict.fromkeys(stacks, 1)
-    while True:
-        stack, number, dice = randomness.choice(stacks), randomness.randrange(NODES), randomness.random()
-        happened: Event
-        manifest = randomness.choice(manifests)
-        if dice < 0.10:
-            happened = StackDeployed(stack=stack, owner=owner, seed=0, revision=1, manifest=manifest, **chain)
-            revisions[stack] = 1
-        elif dice < 0.20:
-            revisions[stack] += 1
-            happened = StackUpdated(
-                stack=stack,
-                owner=owner,
-                revision=revisions[stack],
-                manifest=randomness.choice(manifests),
-                **chain,
+        for name, count in write(Path(folder)).most_common():
+            line(name, f"{count:>10,} events")
+        code = f"from benchmarks.log_replay import replay; replay({folder!r})"
+        rounds = [
+            msgspec.json.decode(
+                subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True).stdout,
+                type=Replay,
             )
-        elif dice < 0.22:
-            happened = StackDeleted(stack=stack, owner=owner, revision=revisions[stack], **chain)
-        elif dice < 0.221:
-            happened = NodeLeft(node=nodes[number], generation=1)
-        elif dice < 0.223:
-            happened = NodeJoined(
-                node=nodes[number],
-                address="10.0.0.1",
-                port=7000 + number,
-                generation=1,
-                public_key=f"{number}",
-            )
-        elif dice < 0.62:
-            happened = StackStopped(stack=stack, revision=revisions[stack], node=nodes[number])
-        else:
-            happened = StackStarted(stack=stack, revision=revisions[stack], node=nodes[number])
-        yield (on_chain if isinstance(happened, ChainEvent) else by_node), happened
+            for _ in range(ROUNDS)
+        ]
+    reading = [replay.reading for replay in rounds]
+    rate("reading and decoding alone", reading, "events")
+    rate("replay into all projections", [replay.replaying for replay in rounds], "events", reading)
+    most = max(rounds, key=lambda replay: replay.peak_kibibytes)
+    line(
+        "peak memory",
+        f"{most.peak_kibibytes // 1024} MiB, {most.file_kibibytes // 1024} MiB of it mapped files",
+    )
+
+
+def write(folder: Path) -> Counter[str]:
+    """Fill a log with a region's life; how many events there are of each kind."""
+    engine = LmdbEngine(folder)
+    try:
+        log = Log(EngineProcessRecorder(engine), lambda: 1_700_000_000_000)
+        kinds: Counter[str] = Counter()
+        happened = life(random.Random(1))
+        for version in range(0, EVENTS, BATCH_EVENTS):
+            batch = [next(happened) for _ in range(BATCH_EVENTS)]
+            kinds.update(kind(event) for _, event in batch)
+            log.append("region", version, batch)
+        return kinds
+    finally:
+        engine.close()
+
+
+def replay(folder: str) -> None:
+    """Read, then replay, the log in a folder, and print the `Replay` as JSON. For a process of its own."""
+    if CORE in os.sched_getaffinity(0):
+        os.sched_setaffinity(0, {CORE})
+    engine = LmdbEngine(Path(folder))
+    try:
+        log = Log(EngineProcessRecorder(engine), lambda: 0)
+        started = time.perf_counter()
+        for _ in log.replay():
+            pass
+        reading = EVENTS / (time.perf_counter() - started)
+        runner = Runner(log, engine, RunnerLimits())
+        started = time.perf_counter()
+        runner.catch_up()
+        replaying = EVENTS / (time.perf_counter() - started)
+        if parked := {name: progress.parked for name, progress in runner.progress.items() if progress.parked}:
+            raise RuntimeError(f"projections stopped, so nothing was measured: {parked}")
+        print(
+            msgspec.json.encode(
+                Replay(reading, replaying, _memory_kibibytes("VmHWM"), _memory_kibibytes("RssFile"))
+            ).decode()
+        )
+    finally:
+        engine.close()
+
+
+def _memory_kibibytes(field: str) -> int:
+    """A field of proc(5)'s `status`. Unlike getrusage(2)'s figure its peak does not begin at the parent's."""
+    for status in Path("/proc/self/status").read_text().splitlines():
+        name, _, value = status.partition(":")
+        if name == field:
+            return int(value.split()[0])
+    raise RuntimeError(f"this system does not tell {field}")

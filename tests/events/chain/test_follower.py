@@ -82,11 +82,14 @@ async def test_transactions_listed_again(log: Log, reader: HistoryReader, copies
 
 
 async def test_a_node_that_repeats_a_page_is_not_asked_for_ever(log: Log, reader: HistoryReader):
+    pages = iter(range(5))
+
     async def first_page(address: str, before: str | None) -> list[SignatureInfo]:
+        assert next(pages, None) is not None, "asked for ever"
         return [SignatureInfo(HISTORY[-1].signature, HISTORY[-1].slot, failed=False)]
 
     reader.signatures = first_page
-    with trio.fail_after(20), pytest.raises(ChainUnavailable, match="again and again"):
+    with pytest.raises(ChainUnavailable, match="again and again"):
         await follower(log, reader).catch_up()
 
 
