@@ -32,6 +32,12 @@ CONNECT_SECONDS, PING_SECONDS, PONG_SECONDS = 10.0, 5.0, 3.0
 Script = Callable[[Peer], Awaitable[None]]
 
 
+@pytest.fixture
+def autojump_clock() -> MockClock:
+    """Jumps only after a while: bytes are under way in the kernel when every task waits for a real socket."""
+    return MockClock(autojump_threshold=0.05)
+
+
 async def listen(script: Script, scheme: str = "ws") -> tuple[int, SubscriptionLost]:
     """How often a subscription to the peer wakes until it is lost, and how it is lost."""
     woken: list[None] = []
