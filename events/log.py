@@ -110,13 +110,16 @@ class Log:
 
     def version(self, stream: str) -> int:
         """The version of the last entry of `stream`, 0 if there is none."""
-        last = self._recorder.select_events(stream, desc=True, limit=1)
-        return last[0].originator_version if last else 0
+        last = self._last_stored(stream)
+        return last.originator_version if last else 0
 
     def last(self, stream: str) -> Recorded | None:
         """The last event of `stream`."""
-        last = self._recorder.select_events(stream, desc=True, limit=1)
-        return codec.decode(last[0].state) if last else None
+        last = self._last_stored(stream)
+        return codec.decode(last.state) if last else None
+
+    def _last_stored(self, stream: str) -> StoredEvent | None:
+        return next(iter(self._recorder.select_events(stream, desc=True, limit=1)), None)
 
     async def follow(self, start: int = FIRST_POSITION, *, poll_seconds: float) -> AsyncIterator[list[Entry]]:
         """Batches of entries from `start` on, for ever.

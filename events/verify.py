@@ -2,9 +2,8 @@
 
 from contract.errors import MuError
 from events.log import FIRST_POSITION, READ_BATCH_ENTRIES, Head
+from events.record import ZERO_HASH
 from events.recorder import EngineProcessRecorder
-
-NO_HASH = bytes(32)
 
 
 class BrokenLog(MuError):
@@ -17,7 +16,7 @@ class BrokenLog(MuError):
 
 def verify(recorder: EngineProcessRecorder) -> Head:
     """Read the whole log and return its head. Raises `BrokenLog` at the first entry that does not fit."""
-    expected, previous_hash = FIRST_POSITION, NO_HASH
+    expected, previous_hash = FIRST_POSITION, ZERO_HASH
     while records := recorder.records(expected, READ_BATCH_ENTRIES):
         for position, record in records:
             if position != expected:

@@ -7,6 +7,7 @@ import trio
 
 from contract.errors import InvalidInput
 from events.catalogue import StackFailed, StackStarted, StackStopped
+from events.manifest import Function as FunctionService
 from events.manifest import Manifest, Route
 from events.template import compile_template
 from mu.binaries import BinaryStore, MissingBinary
@@ -26,9 +27,11 @@ logger = logging.getLogger(__name__)
 
 
 class ReadyStack(msgspec.Struct, frozen=True):
-    """A revision of a stack that can answer: its compiled functions by service, and its gateways' routers by name."""
+    """A revision of a stack that can answer: its Function services and their compiled functions, by name of the
+    service, and its gateways' routers by name.
+    """
 
-    manifest: Manifest
+    services: dict[str, FunctionService]
     functions: dict[str, Function]
     routers: dict[str, Router[Route]]
 
@@ -108,7 +111,8 @@ class Deployer:
 
     async def _prepare(self, manifest: Manifest) -> ReadyStack:
         functions: dict[str, Function] = {}
-        for service in manifest.functions().values():
+        services = manifest.functions()
+        for service in services.values():
             if service.memory_limit_mebibytes * MEBIBYTE > self._limits.max_memory_bytes:
                 allowed = self._limits.max_memory_bytes // MEBIBYTE
                 raise InvalidInput(f"memory_limit of {service.name}", f"is above this node's {allowed}MiB")
@@ -122,7 +126,7 @@ class Deployer:
             )
             for gateway in manifest.gateways().values()
         }
-        return ReadyStack(manifest, functions, routers)
+        return ReadyStack(services, functions, routers)
 
     def _forget_replaced(self, stack: str, revision: int) -> None:
         """Drop old revisions once the routes name the new one: until then the old one answers."""

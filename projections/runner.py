@@ -10,6 +10,7 @@ import trio
 
 from events.engine import Engine, EngineError
 from events.log import FIRST_POSITION, Entry, Log
+from events.record import ZERO_HASH
 from projections.checkpoint import load, save
 from projections.deployments import Deployments
 from projections.membership import Membership
@@ -17,7 +18,6 @@ from projections.projection import Projection
 from projections.routes import Routes
 from projections.stacks import Stacks
 
-NO_HASH = bytes(32)
 PROJECTIONS: tuple[type[Projection[Any]], ...] = (Membership, Stacks, Deployments, Routes)
 
 P = TypeVar("P", bound=Projection[Any])
@@ -38,7 +38,7 @@ class Progress(msgspec.Struct):
     """
 
     position: int = 0
-    hash: bytes = NO_HASH
+    hash: bytes = ZERO_HASH
     parked: Parked | None = None
     saved_position: int = 0
 

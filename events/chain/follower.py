@@ -22,8 +22,8 @@ from events.chain.decode import LogsTruncated, chain_events
 from events.chain.pubsub import LogsSubscription, SubscriptionLost
 from events.chain.rpc import ChainReader, ChainUnavailable, SignatureInfo
 from events.log import Log, StreamConflict
+from events.record import ZERO_HASH
 
-NO_HASH = bytes(32)
 MAX_EVENTS_PER_APPEND = 100
 MAX_CONCURRENT_TRANSACTION_READS = 8
 MAX_TRANSACTIONS_PER_ROUND = 256
@@ -227,7 +227,7 @@ class Follower:
     async def _cursor(self) -> Cursor:
         last = await trio.to_thread.run_sync(self._log.last, self._scope)
         if last is None:
-            return Cursor(0, NO_HASH, 0)
+            return Cursor(0, ZERO_HASH, 0)
         assert isinstance(last.event, ChainEvent)
         assert isinstance(last.source, ChainSource)
         return Cursor(last.event.sequence, last.event.event_hash, last.source.slot)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 
 from contract.errors import InvalidInput
-from events.manifest import Function as FunctionService
 from events.manifest import Route
 from mu.config import MEBIBYTE
 from mu.deployer import Deployer, ReadyStack
@@ -109,7 +108,7 @@ class GatewayHandler:
         path_params: Mapping[str, str],
         query: Mapping[str, str],
     ) -> Response:
-        service: FunctionService = ready.manifest.functions()[route.service]
+        service = ready.services[route.service]
         # a HEAD that a GET answers looks like one to the function; the server leaves the body away
         method = Method[route.method.name]
         headers = tuple(Header(name, value) for name, value in request.headers)
