@@ -13,9 +13,10 @@ from contract.interface import parse_event
 class ProgramEvent(msgspec.Struct, frozen=True):
     """One event.
 
-    `scope` is the account (state, provider or region) whose `sequence`-th event this is, counting from 1
-    without a gap; `previous_hash` is the `hash` of the one before (32 zeros for the first), and `hash` the
-    sha256 of this event's bytes. `fields` are the others, in snake case, with public keys in base58.
+    `scope` is the account (State, Provider, Region or Escrow) whose `sequence`-th event this is, counting from
+    1 without a gap; `previous_hash` is the `hash` of the one before (32 zeros for the first), and `hash` the
+    sha256 of this event's bytes. `fields` are the others, in snake case: numbers, text, bytes, public keys in
+    base58, and structs (Terms, Usage) as dicts of these.
     """
 
     name: str
@@ -23,7 +24,7 @@ class ProgramEvent(msgspec.Struct, frozen=True):
     sequence: int
     previous_hash: bytes
     hash: bytes
-    fields: dict[str, int | str | bytes]
+    fields: dict[str, Any]
 
 
 def decode_event(data: bytes) -> ProgramEvent:
@@ -41,9 +42,5 @@ def decode_event(data: bytes) -> ProgramEvent:
         sequence=fields.pop("sequence"),
         previous_hash=fields.pop("previous_hash"),
         hash=sha256(data).digest(),
-        fields={field: _plain(value) for field, value in fields.items()},
+        fields={field: str(value) if isinstance(value, Pubkey) else value for field, value in fields.items()},
     )
-
-
-def _plain(value: Any) -> int | str | bytes:
-    return str(value) if isinstance(value, Pubkey) else value

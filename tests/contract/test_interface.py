@@ -2,24 +2,17 @@
 
 import json
 import re
-from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
-from contract import client
+from contract import arguments, client
+from contract.pricing import UNITS
+from contract.terms import MAX_LOCKS, Lock, Prices, Terms, Usage
+from tests.contract.idl_values import ACCOUNTS, EVENTS, IDL, TYPES, discriminator, snake
 
 SOURCES = Path(__file__).parents[2] / "contract" / "program" / "src"
-IDL = json.loads(files("contract").joinpath("idl.json").read_text("utf-8"))
-
-
-def snake(name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-
-
-def discriminator(namespace: str, name: str) -> str:
-    return sha256(f"{namespace}:{name}".encode()).digest()[:8].hex()
+STATE_SOURCES = "\n".join(path.read_text() for path in sorted((SOURCES / "state").glob("*.rs")))
 
 
 @pytest.mark.parametrize("instruction", IDL["instructions"], ids=lambda instruction: instruction["name"])
@@ -27,7 +20,7 @@ def test_an_instructions_discriminator(instruction) -> None:
     name = snake(instruction["name"])
     source = (SOURCES / "instructions" / f"{name}.rs").read_text()
     [value] = re.findall(r"DISCRIMINATOR: &\[u8; 8\] = &0x([0-9a-f]{16})_u64", source)
-    assert value == discriminator("global", name)
+    assert value == discriminator("global", name).hex()
 
 
 def test_the_instructions_are_those_of_the_program() -> None:
@@ -36,49 +29,70 @@ def test_the_instructions_are_those_of_the_program() -> None:
 
 
 def test_account_discriminators() -> None:
-    source = (SOURCES / "state.rs").read_text()
     found = re.findall(
-        r"impl Kind for (\w+) \{\s+const DISCRIMINATOR: \[u8; 8\] = 0x([0-9a-f]{16})_u64", source
+        r"impl Kind for (\w+) \{\s+const DISCRIMINATOR: \[u8; 8\] = 0x([0-9a-f]{16})_u64", STATE_SOURCES
     )
-    names = [account["name"] for account in IDL["accounts"]]
-    assert dict(found) == {name: discriminator("account", name) for name in names}
+    assert dict(found) == {name: discriminator("account", name).hex() for name in ACCOUNTS}
 
 
 def test_event_discriminators() -> None:
     source = (SOURCES / "events.rs").read_text()
     found = re.findall(r"pub const (\w+): \[u8; 8\] = 0x([0-9a-f]{16})_u64", source)
-    names = [event["name"] for event in IDL["events"]]
-    assert dict(found) == {snake(name).upper(): discriminator("event", name) for name in names}
+    assert dict(found) == {snake(name).upper(): discriminator("event", name).hex() for name in EVENTS}
 
 
-def test_error_codes_and_messages() -> None:
+def test_error_codes() -> None:
     source = (SOURCES / "errors.rs").read_text()
     found = {int(code): name for name, code in re.findall(r"^    (\w+) = (\d+),$", source, re.MULTILINE)}
     assert found == {error["code"]: error["name"] for error in IDL["errors"]}
-    assert sorted(found) == list(range(6000, 6000 + len(found)))
-    for error in IDL["errors"]:
-        assert client.error_named(error["code"]) == (error["name"], error["msg"])
 
 
 def test_limits() -> None:
-    source = (SOURCES / "state.rs").read_text()
-    found = dict(re.findall(r"pub const (MAX_\w+_BYTES): usize = (\d+);", source))
-    assert found == {
-        "MAX_NAME_BYTES": str(client.MAX_NAME_BYTES),
-        "MAX_BASE_URL_BYTES": str(client.MAX_BASE_URL_BYTES),
-        "MAX_MANIFEST_BYTES": str(client.MAX_MANIFEST_BYTES),
+    found = dict(re.findall(r"const (MAX_\w+): \w+ = ([\d_]+);", STATE_SOURCES))
+    assert {name: int(number) for name, number in found.items()} == {
+        "MAX_NAME_BYTES": client.MAX_NAME_BYTES,
+        "MAX_BASE_URL_BYTES": client.MAX_BASE_URL_BYTES,
+        "MAX_MANIFEST_BYTES": client.MAX_MANIFEST_BYTES,
+        "MAX_COMMISSION_MILLIONTHS": arguments.MAX_COMMISSION_MILLIONTHS,
+        "MAX_NOTICE_SECONDS": arguments.MAX_NOTICE_SECONDS,
+        "MAX_TERMS_NOTICE_SECONDS": arguments.MAX_TERMS_NOTICE_SECONDS,
+        "MAX_REGIONS": MAX_LOCKS,
     }
+
+
+def test_the_limits_that_the_idl_tells_people() -> None:
     text = json.dumps(IDL)
-    for limit in found.values():
+    for limit in (client.MAX_NAME_BYTES, client.MAX_BASE_URL_BYTES, client.MAX_MANIFEST_BYTES):
         assert f"1 to {limit} bytes" in text
+    assert f"0 to {arguments.MAX_COMMISSION_MILLIONTHS} millionths" in text
+    assert f"1 to {arguments.MAX_NOTICE_SECONDS} seconds" in text
+    assert f"notice to {arguments.MAX_TERMS_NOTICE_SECONDS} (365 days)" in text
+    assert {"array": [{"defined": "Lock"}, MAX_LOCKS]} in [field["type"] for field in ACCOUNTS["Escrow"]]
+
+
+@pytest.mark.parametrize("struct", [Prices, Usage, Terms, Lock])
+def test_the_structs_are_those_of_the_idl(struct: type) -> None:
+    fields = [snake(field["name"]) for field in TYPES[struct.__name__]["fields"]]
+    assert list(struct.__struct_fields__) == fields
+
+
+@pytest.mark.parametrize("name", ACCOUNTS)
+def test_the_accounts_are_those_of_the_idl(name: str) -> None:
+    fields = {snake(field["name"]) for field in ACCOUNTS[name]} - {"version"}
+    assert set(getattr(client, name).__struct_fields__) == fields
+
+
+def test_usage_and_prices_are_in_one_order() -> None:
+    assert [metered for metered, _, _ in UNITS] == list(Usage.__struct_fields__)
+    assert [price for _, price, _ in UNITS] == list(Prices.__struct_fields__)
 
 
 def test_every_event_begins_with_its_scope_and_its_place_in_the_chain() -> None:
-    for event in IDL["events"]:
-        assert [field["name"] for field in event["fields"][:3]] == ["scope", "sequence", "previousHash"]
+    for name, fields in EVENTS.items():
+        assert [field["name"] for field in fields[:3]] == ["scope", "sequence", "previousHash"], name
 
 
-def test_every_account_field_is_documented() -> None:
-    for account in IDL["accounts"]:
-        for field in account["type"]["fields"]:
-            assert field["docs"], (account["name"], field["name"])
+def test_every_field_of_an_account_or_a_struct_is_documented() -> None:
+    for described in (*IDL["accounts"], *IDL["types"]):
+        for field in described["type"].get("fields", ()):
+            assert field["docs"], (described["name"], field["name"])

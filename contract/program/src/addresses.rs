@@ -31,27 +31,14 @@ fn derive(seeds: &Seeds, bump: u8, program: &Address) -> [u8; 32] {
     sha256(&[first, second, third, fourth, &[bump], program.as_ref(), b"ProgramDerivedAddress"])
 }
 
-/// Checks the address of an account that this program has created, with the bump that the account keeps.
-///
-/// It costs a fifth of `create_program_address`, because the account's existence proves it to be off the
-/// curve.
-pub fn require_address(
-    account: &AccountView,
-    seeds: &Seeds,
-    bump: u8,
-    program: &Address,
-) -> Result<(), Error> {
-    if account.address().as_ref() == derive(seeds, bump, program) {
-        Ok(())
-    } else {
-        Err(Error::AddressInvalid)
-    }
-}
-
-/// Checks that `bump` is the canonical one: every higher bump gives a point on the curve.
+/// Checks that an account is at the address of its seeds, with the canonical bump: every higher one gives a point
+/// on the curve.
 ///
 /// That `bump` itself gives none is left to the runtime, which refuses to sign for an address on the curve.
-fn require_canonical(seeds: &Seeds, bump: u8, program: &Address) -> Result<(), Error> {
+fn require_address(account: &Address, seeds: &Seeds, bump: u8, program: &Address) -> Result<(), Error> {
+    if account.as_ref() != derive(seeds, bump, program) {
+        return Err(Error::AddressInvalid);
+    }
     let mut higher = u8::MAX;
     while higher > bump {
         let point = derive(seeds, higher, program);
@@ -71,6 +58,8 @@ pub struct NewAccount<'a> {
     pub payer: &'a AccountView,
     pub account: &'a AccountView,
     pub program: &'a Address,
+    /// The program that the account will belong to.
+    pub owner: &'a Address,
     pub seeds: Seeds<'a>,
     pub bump: u8,
     pub bytes: usize,
@@ -81,12 +70,12 @@ pub struct NewAccount<'a> {
 ///
 /// Anybody can send lamports to the address beforehand, upon which the system program's create-account would
 /// fail for ever; such an account is topped up, allocated and assigned instead.
+#[inline(never)]
 pub fn create(new: &NewAccount) -> ProgramResult {
-    require_address(new.account, &new.seeds, new.bump, new.program)?;
     if !new.account.owned_by(&pinocchio_system::ID) {
         return Err(Error::AccountExists.into());
     }
-    require_canonical(&new.seeds, new.bump, new.program)?;
+    require_address(new.account.address(), &new.seeds, new.bump, new.program)?;
 
     let bump = [new.bump];
     let [first, second, third, fourth] = new.seeds;
@@ -98,12 +87,12 @@ pub fn create(new: &NewAccount) -> ProgramResult {
     let space = new.bytes as u64;
     if present == 0 {
         let create =
-            CreateAccount { from: new.payer, to: new.account, lamports: needed, space, owner: new.program };
+            CreateAccount { from: new.payer, to: new.account, lamports: needed, space, owner: new.owner };
         return create.invoke_signed(&signers);
     }
     if present < needed {
         Transfer { from: new.payer, to: new.account, lamports: needed - present }.invoke()?;
     }
     Allocate { account: new.account, space }.invoke_signed(&signers)?;
-    Assign { account: new.account, owner: new.program }.invoke_signed(&signers)
+    Assign { account: new.account, owner: new.owner }.invoke_signed(&signers)
 }

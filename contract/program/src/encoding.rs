@@ -4,6 +4,7 @@
 use pinocchio::Address;
 
 use crate::errors::Error;
+use crate::numbers::Plain;
 
 /// Takes an instruction's arguments off the front of its data.
 pub struct Reader<'a> {
@@ -15,7 +16,7 @@ impl<'a> Reader<'a> {
         Self { rest: bytes }
     }
 
-    fn fixed<const N: usize>(&mut self) -> Result<[u8; N], Error> {
+    pub fn fixed<const N: usize>(&mut self) -> Result<[u8; N], Error> {
         let (taken, rest) = self.rest.split_first_chunk().ok_or(Error::InstructionDataInvalid)?;
         self.rest = rest;
         Ok(*taken)
@@ -33,7 +34,18 @@ impl<'a> Reader<'a> {
         self.fixed().map(u64::from_le_bytes)
     }
 
+    pub fn i64(&mut self) -> Result<i64, Error> {
+        self.fixed().map(i64::from_le_bytes)
+    }
+
+    pub fn plain<T: Plain>(&mut self) -> Result<&'a T, Error> {
+        let (value, rest) = T::split(self.rest).ok_or(Error::InstructionDataInvalid)?;
+        self.rest = rest;
+        Ok(value)
+    }
+
     /// A byte string of 1 to `max_bytes` bytes; `error` says that it is empty or longer.
+    #[inline(never)]
     pub fn bytes(&mut self, max_bytes: usize, error: Error) -> Result<&'a [u8], Error> {
         let length = self.u32()? as usize;
         let (taken, rest) = self.rest.split_at_checked(length).ok_or(Error::InstructionDataInvalid)?;
@@ -52,7 +64,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Refuses bytes after the last argument.
-    pub fn finish(self) -> Result<(), Error> {
+    pub fn finish(&self) -> Result<(), Error> {
         if self.rest.is_empty() {
             Ok(())
         } else {
@@ -63,43 +75,65 @@ impl<'a> Reader<'a> {
 
 /// Puts fields one after another into a buffer that is known to be large enough; panics where it is not.
 pub struct Writer<'a> {
-    buffer: &'a mut [u8],
-    length: usize,
+    room: &'a mut [u8],
 }
 
+#[cold]
+#[inline(never)]
+fn no_room() -> ! {
+    panic!()
+}
+
+// All is inlined: where the lengths are constants, so are the positions, and no check is left.
 impl<'a> Writer<'a> {
+    #[inline(always)]
     pub fn new(buffer: &'a mut [u8]) -> Self {
-        Self { buffer, length: 0 }
+        Self { room: buffer }
     }
 
+    #[inline(always)]
     pub fn fixed(&mut self, bytes: &[u8]) -> &mut Self {
-        let end = self.length + bytes.len();
-        self.buffer[self.length..end].copy_from_slice(bytes);
-        self.length = end;
+        let Some((field, room)) = core::mem::take(&mut self.room).split_at_mut_checked(bytes.len()) else {
+            no_room()
+        };
+        field.copy_from_slice(bytes);
+        self.room = room;
         self
     }
 
+    #[inline(always)]
     pub fn address(&mut self, address: &Address) -> &mut Self {
         self.fixed(address.as_ref())
     }
 
-    pub fn u8(&mut self, number: u8) -> &mut Self {
-        self.fixed(&[number])
-    }
-
+    #[inline(always)]
     pub fn u32(&mut self, number: u32) -> &mut Self {
         self.fixed(&number.to_le_bytes())
     }
 
+    #[inline(always)]
     pub fn u64(&mut self, number: u64) -> &mut Self {
         self.fixed(&number.to_le_bytes())
     }
 
+    #[inline(always)]
+    pub fn i64(&mut self, number: i64) -> &mut Self {
+        self.fixed(&number.to_le_bytes())
+    }
+
+    #[inline(always)]
+    pub fn plain<T: Plain>(&mut self, value: &T) -> &mut Self {
+        self.fixed(value.as_bytes())
+    }
+
+    #[inline(always)]
     pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         self.u32(bytes.len() as u32).fixed(bytes)
     }
 
-    pub fn written(self) -> &'a [u8] {
-        &self.buffer[..self.length]
+    /// How many bytes there is still room for.
+    #[inline(always)]
+    pub fn room_bytes(&self) -> usize {
+        self.room.len()
     }
 }

@@ -18,6 +18,7 @@ const MAX_COUNTED_BYTES: u64 = 1 << 20;
 /// The sysvar is a rate (u64, lamports a byte) and a threshold (f64). Clusters before SIMD-0194 have a
 /// threshold of 2.0 and half the rate, later ones 1.0; pinocchio's own `Rent` knows only the latter. Anything
 /// else is `RentUnknown`: the program has no floating-point arithmetic to multiply with.
+#[inline(never)]
 pub fn minimum_lamports(bytes: usize) -> Result<u64, Error> {
     let mut sysvar = [0; 16];
     get_sysvar(&mut sysvar, &RENT_ID, 0).map_err(|_| Error::RentUnknown)?;

@@ -1,50 +1,58 @@
-//! `create_region(bump u8, number u32, name string, base_url string)` by [owner: signer, writable] [provider]
-//! [region: writable] [system program]; the owner is the provider's.
+//! `create_region(bump u8, number u32, name string, base_url string, terms Terms)` by [owner: signer, writable]
+//! [state] [provider: writable] [region: writable] [system program]; the owner is the provider's.
 
 use pinocchio::{AccountView, Address, ProgramResult};
 
 use super::{require_payer, require_system_program, require_writable};
-use crate::addresses::{create, NewAccount};
-use crate::encoding::Reader;
+use crate::encoding::{Reader, Writer};
 use crate::errors::Error;
 use crate::events::{emit, REGION_CREATED};
-use crate::state::{
-    begin, chain, provider, region, require_kind, CHAIN_BYTES, MAX_BASE_URL_BYTES, MAX_NAME_BYTES,
-};
+use crate::numbers::{Plain, I64, U32};
+use crate::state::marketplace::State;
+use crate::state::provider::Provider;
+use crate::state::region::{Region, LIVE, VARIABLE_BYTES};
+use crate::state::terms::Terms;
+use crate::state::{change, create_kind, read, write, Chain, Header, MAX_BASE_URL_BYTES, MAX_NAME_BYTES};
 
 pub const DISCRIMINATOR: &[u8; 8] = &0x6cfcb7292e4d5442_u64.to_be_bytes();
 
-pub fn process(program: &Address, accounts: &mut [AccountView], mut arguments: Reader) -> ProgramResult {
+#[inline(never)]
+pub fn process(program: &Address, accounts: &mut [AccountView], arguments: &mut Reader) -> ProgramResult {
     let bump = arguments.u8()?;
     let number = arguments.u32()?;
     let name = arguments.text(MAX_NAME_BYTES, Error::NameInvalid)?;
     let base_url = arguments.text(MAX_BASE_URL_BYTES, Error::BaseUrlInvalid)?;
+    let terms = *arguments.plain::<Terms>()?;
     arguments.finish()?;
-    let [owner, provider, region, system] = accounts else {
+    let [owner, state, provider, region, system] = accounts else {
         return Err(Error::AccountCountInvalid.into());
     };
     require_payer(owner)?;
-    require_kind::<provider::Provider>(provider, program)?;
-    if provider::owner(&provider.try_borrow()?) != owner.address().as_ref() {
-        return Err(Error::NotTheOwner.into());
-    }
+    terms.require_valid(&*read::<State>(state, program)?)?;
+    let provider_address = *provider.address();
+    let mut provider = write::<Provider>(provider, program)?;
+    provider.require_owner(owner.address())?;
+    provider.require_authorized()?;
     require_writable(region)?;
     require_system_program(system)?;
-    let number_bytes = number.to_le_bytes();
-    let seeds = region::seeds(provider.address().as_ref(), &number_bytes);
-    create(&NewAccount { payer: owner, account: region, program, seeds, bump, bytes: region::BYTES })?;
 
+    let value = Region {
+        header: Header::new::<Region>(bump),
+        provider: provider_address,
+        number: U32::new(number),
+        chain: Chain::START,
+        stack_count: U32::new(0),
+        status: LIVE,
+        terms,
+        next_from: I64::new(0),
+        next_terms: Terms::NONE,
+    };
+    create_kind(owner, region, program, &value, VARIABLE_BYTES)?;
+    provider.region_count.add(1)?;
+    Writer::new(&mut region.try_borrow_mut()?[Region::BYTES..]).bytes(name).bytes(base_url);
     let scope = *region.address();
-    let mut data = region.try_borrow_mut()?;
-    begin::<region::Region>(&mut data, bump)
-        .address(provider.address())
-        .u32(number)
-        .fixed(&[0; CHAIN_BYTES])
-        .u32(0)
-        .bytes(name)
-        .bytes(base_url);
-    emit(&scope, chain(&mut data, region::CHAIN_AT)?, REGION_CREATED, |event| {
-        event.address(provider.address()).u32(number).bytes(name).bytes(base_url);
+    emit(&scope, &mut change::<Region>(region)?.chain, REGION_CREATED, |event| {
+        event.address(&provider_address).u32(number).bytes(name).bytes(base_url).plain(&terms);
     })?;
     Ok(())
 }

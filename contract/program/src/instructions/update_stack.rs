@@ -1,31 +1,42 @@
-//! `update_stack(manifest bytes)` by [owner: signer, writable] [region: writable] [stack: writable] [system
-//! program].
+//! `update_stack(manifest bytes)` by [owner: signer, writable] [provider] [region: writable] [escrow: writable]
+//! [stack: writable] [system program].
 //!
-//! The account is resized to its manifest: the owner pays the rent of what is added and gets that of what
-//! goes.
+//! The account is resized to its manifest: the owner pays the rent of what is added and gets that of what goes.
 
-use pinocchio::{AccountView, Address, ProgramResult, Resize};
+use pinocchio::{AccountView, Address, ProgramResult};
+
+use pinocchio::Resize;
 use pinocchio_system::instructions::Transfer;
 
-use super::{add, refund, require_live_stack, require_system_program};
+use super::{refund, require_payer, require_system_program, Placement};
 use crate::encoding::{Reader, Writer};
 use crate::errors::Error;
 use crate::events::{emit, STACK_UPDATED};
+use crate::numbers::Plain;
 use crate::rent::minimum_lamports;
-use crate::state::{chain, region, stack, MAX_MANIFEST_BYTES};
+use crate::state::region::Region;
+use crate::state::stack::{account_bytes, Stack};
+use crate::state::{read, require_changeable, write, MAX_MANIFEST_BYTES};
 
 pub const DISCRIMINATOR: &[u8; 8] = &0x1b4cab511bd7a09a_u64.to_be_bytes();
 
-pub fn process(program: &Address, accounts: &mut [AccountView], mut arguments: Reader) -> ProgramResult {
+#[inline(never)]
+pub fn process(program: &Address, accounts: &mut [AccountView], arguments: &mut Reader) -> ProgramResult {
     let manifest = arguments.bytes(MAX_MANIFEST_BYTES, Error::ManifestInvalid)?;
     arguments.finish()?;
-    let [owner, region, stack, system] = accounts else {
+    let [owner, provider, region, escrow, stack, system] = accounts else {
         return Err(Error::AccountCountInvalid.into());
     };
-    require_live_stack(program, owner, region, stack)?;
+    require_payer(owner)?;
+    let scope = *region.address();
+    let mut region = write::<Region>(region, program)?;
+    require_changeable::<Stack>(stack, program)?;
+    read::<Stack>(stack, program)?.require_live(owner.address(), &scope)?;
+    let placement = Placement { program, owner: owner.address(), provider, region: &region, added_stacks: 0 };
+    let minimum = placement.lock(escrow)?;
     require_system_program(system)?;
 
-    let bytes = stack::bytes(manifest.len());
+    let bytes = account_bytes(manifest.len());
     let needed = minimum_lamports(bytes)?;
     if stack.lamports() < needed {
         Transfer { from: owner, to: stack, lamports: needed - stack.lamports() }.invoke()?;
@@ -35,15 +46,18 @@ pub fn process(program: &Address, accounts: &mut [AccountView], mut arguments: R
 
     let stack_address = *stack.address();
     let mut data = stack.try_borrow_mut()?;
-    let revision = add(&mut data, stack::REVISION_AT, 1)?;
-    let tail = &mut data[stack::MANIFEST_AT..];
-    tail.fill(0);
-    Writer::new(tail).bytes(manifest);
-
-    let scope = *region.address();
-    let mut data = region.try_borrow_mut()?;
-    emit(&scope, chain(&mut data, region::CHAIN_AT)?, STACK_UPDATED, |event| {
-        event.address(&stack_address).address(owner.address()).u32(revision).bytes(manifest);
+    let (fields, variable) = Stack::split_mut(&mut data).ok_or(Error::AccountKindInvalid)?;
+    let revision = fields.revision.add(1)?;
+    variable.fill(0);
+    Writer::new(variable).bytes(manifest);
+    emit(&scope, &mut region.chain, STACK_UPDATED, |event| {
+        event
+            .address(&stack_address)
+            .address(owner.address())
+            .address(escrow.address())
+            .u64(minimum)
+            .u32(revision)
+            .bytes(manifest);
     })?;
     Ok(())
 }
