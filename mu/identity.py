@@ -5,20 +5,28 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 from solders.keypair import Keypair
 
 from contract.errors import InvalidInput
 
 SEED_BYTES = 32
+MAX_FILE_BYTES = 4096
 
 
 def load_keypair(path: Path) -> Keypair:
     """Read a keypair. Raises `InvalidInput`."""
     try:
-        return Keypair.from_bytes(bytes(json.loads(path.read_text())))
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError:
+        fix = f"create one with `solana-keygen new --outfile {path}`, or name one with --keypair"
+        raise InvalidInput(str(path), f"there is no keypair; {fix}") from None
     except OSError as error:
         raise InvalidInput(str(path), f"cannot be read ({error.strerror})") from None
-    except (ValueError, TypeError):
+    try:
+        return Keypair.from_bytes(bytes(msgspec.json.decode(data, type=list[int])))
+    except (ValueError, RecursionError):
         raise InvalidInput(str(path), "is not a keypair file (a JSON list of 64 numbers)") from None
 
 

@@ -1,117 +1,190 @@
-"""Sends Marketplace transactions under trio, and waits until they are confirmed."""
+"""The Marketplace on a cluster: reads its accounts, and sends its transactions."""
 
-import re
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from hashlib import sha256
+from typing import Any, Final, TypeVar
 
+import based58
 import msgspec
 import trio
 from solana.rpc.async_api import AsyncClient
-from solana.rpc.commitment import Confirmed
-from solana.rpc.core import RPCException
-from solana.rpc.types import TxOpts
+from solana.rpc.commitment import Commitment, Confirmed
+from solana.rpc.types import MemcmpOpts
+from solders.clock import Clock
 from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.message import Message
 from solders.pubkey import Pubkey
-from solders.rpc.errors import SendTransactionPreflightFailureMessage
 from solders.signature import Signature
+from solders.sysvar import CLOCK
 from solders.transaction import Transaction
-from solders.transaction_status import TransactionConfirmationStatus
 
-from contract.client import Provider, Region, Stack, State, decode_account, error_named
+from contract.accounts import Account, decode_account
+from contract.addresses import PROGRAM_ID, TOKEN_PROGRAM_ID
+from contract.client import decode_event
 from contract.errors import MuError
+from contract.tokens import Mint, TokenAccount, decode_mint, decode_token_account
+from events.catalogue import MarketplaceEvent
+from events.chain.decode import catalogue_event, event_data
 from events.chain.rpc import ChainUnavailable, RpcChainReader
+from mu.sending import Confirmation, Sender
 
-_CUSTOM_ERROR = re.compile(r"custom program error: 0x([0-9a-fA-F]+)")
-_CONFIRMED = (TransactionConfirmationStatus.Confirmed, TransactionConfirmationStatus.Finalized)
+__all__ = ["Confirmation", "Marketplace", "MemoryFilter", "WrongAccount"]
 
-T = TypeVar("T", State, Provider, Region, Stack)
+T = TypeVar("T", bound=Account)
 
-
-class TransactionFailed(MuError):
-    """The chain refused the transaction; nothing was changed. `name` is the program's error, where it is one."""
-
-    def __init__(self, message: str, name: str | None = None) -> None:
-        super().__init__(message)
-        self.name = name
+DISCRIMINATOR_BYTES: Final = 8
 
 
-class NotConfirmed(MuError):
-    """The transaction was sent, but not seen confirmed in time; it may still be."""
+class WrongAccount(MuError):
+    """The account at an address is of another kind, or of another program."""
 
 
-class Confirmation(msgspec.Struct, frozen=True):
-    """A transaction that has been confirmed, and its slot."""
+class MemoryFilter(msgspec.Struct, frozen=True):
+    """Accounts that have `data` (up to 128 bytes) at byte `offset`, counted with the discriminator."""
 
-    signature: str
-    slot: int
+    offset: int
+    data: bytes
 
 
 class Marketplace:
-    """The Marketplace behind one RPC node."""
+    """The Marketplace behind one RPC node, read and written at one commitment.
+
+    `confirm_seconds` bounds the wait for a transaction, `ask_seconds` each question to the node. Every method
+    raises `ChainUnavailable`.
+    """
 
     def __init__(
-        self, client: AsyncClient, *, confirm_seconds: float = 60.0, poll_seconds: float = 0.05
+        self,
+        client: AsyncClient,
+        *,
+        commitment: Commitment = Confirmed,
+        confirm_seconds: float = 150.0,
+        ask_seconds: float = 20.0,
+        poll_seconds: float = 0.05,
     ) -> None:
         self._client = client
-        self._reader = RpcChainReader(client, timeout_seconds=confirm_seconds)
-        self._confirm_seconds = confirm_seconds
+        self._commitment = commitment
+        self._ask_seconds = ask_seconds
         self._poll_seconds = poll_seconds
+        self._reader = RpcChainReader(client, timeout_seconds=ask_seconds, commitment=commitment)
+        self._sender = Sender(
+            client,
+            self._reader,
+            commitment=commitment,
+            confirm_seconds=confirm_seconds,
+            poll_seconds=poll_seconds,
+        )
 
     async def account(self, address: Pubkey, kind: type[T]) -> T | None:
-        """The account at `address`, None where there is none. Raises `ChainUnavailable`, or `DecodeError`."""
-        data = await self._reader.account_data(str(address))
+        """The account at `address`, None where there is none. Raises `WrongAccount` and `DecodeError`."""
+        data = await self._data(address, PROGRAM_ID, "the Marketplace")
         if data is None:
             return None
         account = decode_account(data)
         if not isinstance(account, kind):
-            raise TransactionFailed(
-                f"the account {address} is a {type(account).__name__}, not a {kind.__name__}"
-            )
+            raise WrongAccount(f"the account {address} is a {type(account).__name__}, not a {kind.__name__}")
         return account
 
-    async def send(self, instructions: Sequence[Instruction], signer: Keypair) -> Confirmation:
-        """Send one transaction, signed and paid for by `signer`, and wait until it is confirmed.
+    async def accounts(self, kind: type[T], filters: Sequence[MemoryFilter] = ()) -> list[tuple[Pubkey, T]]:
+        """The accounts of a kind that pass all `filters` (up to three), by address. Raises `DecodeError`."""
+        discriminator = sha256(f"account:{kind.__name__}".encode()).digest()[:DISCRIMINATOR_BYTES]
+        wanted = [
+            MemcmpOpts(one.offset, based58.b58encode(one.data).decode())
+            for one in (MemoryFilter(0, discriminator), *filters)
+        ]
+        found = await self._reader.read(
+            self._client.get_program_accounts(
+                PROGRAM_ID, self._commitment, encoding="base64", filters=wanted
+            ),
+            lambda answer: [(keyed.pubkey, bytes(keyed.account.data)) for keyed in answer.value],
+        )
+        decoded = [(address, decode_account(data)) for address, data in found]
+        listed = [(address, account) for address, account in decoded if isinstance(account, kind)]
+        if len(listed) != len(decoded):
+            raise ChainUnavailable("the RPC node gave accounts of another kind than it was asked for")
+        return sorted(listed, key=lambda pair: bytes(pair[0]))
 
-        Raises `TransactionFailed`, `ChainUnavailable` (nothing is known of it), and `NotConfirmed`.
+    async def token_account(self, address: Pubkey) -> TokenAccount | None:
+        """A token account, None where there is none. Raises `WrongAccount` and `DecodeError`."""
+        data = await self._data(address, TOKEN_PROGRAM_ID, "the token program")
+        return None if data is None else decode_token_account(data)
+
+    async def mint(self, address: Pubkey) -> Mint | None:
+        """A mint, None where there is none. Raises `WrongAccount` and `DecodeError`."""
+        data = await self._data(address, TOKEN_PROGRAM_ID, "the token program")
+        return None if data is None else decode_mint(data)
+
+    async def lamports(self, address: Pubkey) -> int:
+        """What an account has, in lamports (10⁻⁹ SOL)."""
+        return await self._reader.read(
+            self._client.get_balance(address, self._commitment), lambda answer: answer.value
+        )
+
+    async def unix_time(self) -> int:
+        """The chain's clock, in seconds since 1970: what the program compares times with."""
+        clock = await self._reader.read(
+            self._client.get_account_info(CLOCK, self._commitment, encoding="base64"),
+            lambda answer: answer.value and Clock.from_bytes(bytes(answer.value.data)).unix_timestamp,
+        )
+        if clock is None:
+            raise ChainUnavailable("the RPC node has no clock account")
+        return clock
+
+    async def send(
+        self, instructions: Sequence[Instruction], signer: Keypair, *others: Keypair
+    ) -> Confirmation:
+        """Send one transaction and wait until it is confirmed; `signer` pays, `others` sign too.
+
+        It is signed once: whatever is raised, it was executed at most once. Raises a `ProgramError`,
+        `TransactionFailed` (`InsufficientLamports`, `InsufficientTokens`), `TransactionExpired` (safe to try again)
+        and `NotConfirmed` (nobody knows). `ChainUnavailable`: nothing was sent.
         """
-        latest = await self._reader.ask(self._client.get_latest_blockhash(Confirmed))
-        message = Message.new_with_blockhash(instructions, signer.pubkey(), latest.value.blockhash)
-        transaction = Transaction([signer], message, latest.value.blockhash)
-        options = TxOpts(preflight_commitment=Confirmed, skip_confirmation=True)
-        try:
-            answer = await self._reader.ask(self._client.send_raw_transaction(bytes(transaction), options))
-        except ChainUnavailable as error:
-            if isinstance(error.__cause__, RPCException):
-                raise _refusal(error.__cause__) from None
-            raise
-        return await self.confirm(answer.value)
+        blockhash, last_valid_block_height = await self._reader.read(
+            self._client.get_latest_blockhash(self._commitment),
+            lambda answer: (answer.value.blockhash, answer.value.last_valid_block_height),
+        )
+        message = Message.new_with_blockhash(instructions, signer.pubkey(), blockhash)
+        keypairs = list({keypair.pubkey(): keypair for keypair in (signer, *others)}.values())
+        return await self._sender.send(Transaction(keypairs, message, blockhash), last_valid_block_height)
+
+    async def events(self, signature: str) -> list[MarketplaceEvent]:
+        """The program's events in a confirmed transaction, in order. Raises `DecodeError` (`LogsTruncated`).
+
+        Of several nodes behind one URL, the one asked may have it a little later than the one that confirmed it.
+        """
+        with trio.move_on_after(self._ask_seconds):
+            while True:
+                found = await self._reader.transaction_logs(signature)
+                if found is not None:
+                    payloads = event_data(found.logs, str(PROGRAM_ID))
+                    return [catalogue_event(decode_event(payload)) for payload in payloads]
+                await trio.sleep(self._poll_seconds)
+        raise ChainUnavailable(f"the RPC node does not have the transaction {signature}")
 
     async def airdrop(self, address: Pubkey, lamports: int) -> Confirmation:
-        """Ask a test chain's faucet for lamports (10⁻⁹ SOL). Raises as `send` does."""
-        answer = await self._reader.ask(self._client.request_airdrop(address, lamports, Confirmed))
-        return await self.confirm(answer.value)
+        """Ask a test chain's faucet for lamports (10⁻⁹ SOL). Raises `TransactionFailed` and `NotConfirmed`."""
+        signature = await self._reader.read(
+            self._client.request_airdrop(address, lamports, self._commitment), lambda answer: answer.value
+        )
+        return await self.confirm(signature)
 
     async def confirm(self, signature: Signature) -> Confirmation:
-        """Wait until a transaction is confirmed. Raises as `send` does."""
-        with trio.move_on_after(self._confirm_seconds):
-            while True:
-                statuses = await self._reader.ask(self._client.get_signature_statuses([signature]))
-                status = statuses.value[0]
-                if status is not None and status.err is not None:
-                    raise TransactionFailed(f"the transaction {signature} failed: {status.err}")
-                if status is not None and status.confirmation_status in _CONFIRMED:
-                    return Confirmation(str(signature), status.slot)
-                await trio.sleep(self._poll_seconds)
-        raise NotConfirmed(f"the transaction {signature} is not confirmed after {self._confirm_seconds:g} s")
+        """Wait until a transaction is confirmed that was sent elsewhere. Raises as `airdrop` does."""
+        return await self._sender.confirm(signature)
 
+    async def _data(self, address: Pubkey, program: Pubkey, program_name: str) -> bytes | None:
+        """The data of an account of `program`. Any program could write the bytes of another one's account."""
 
-def _refusal(error: RPCException) -> TransactionFailed:
-    detail: Any = error.args[0] if error.args else error
-    text = detail.message if isinstance(detail, SendTransactionPreflightFailureMessage) else str(detail)
-    if code := _CUSTOM_ERROR.search(text):
-        named = error_named(int(code[1], 16))
-        if named is not None:
-            return TransactionFailed(f"the Marketplace refused: {named[1]} ({named[0]})", named[0])
-    return TransactionFailed(f"the chain refused the transaction: {text}")
+        def part(answer: Any) -> tuple[Pubkey, bytes] | None:
+            return None if answer.value is None else (answer.value.owner, bytes(answer.value.data))
+
+        found = await self._reader.read(
+            self._client.get_account_info(address, self._commitment, encoding="base64"), part
+        )
+        if found is None:
+            return None
+        owner, data = found
+        if owner != program:
+            raise WrongAccount(f"the account {address} is none of {program_name}")
+        return data

@@ -1,15 +1,15 @@
-"""What the follower asks of a chain: a port of three questions, and its adapter on `solana`'s AsyncClient.
+"""The port of `events.chain.reader` on `solana`'s AsyncClient.
 
-The adapter raises `ChainUnavailable` for whatever keeps it from an answer: an answer not had is never an empty one.
+It raises `ChainUnavailable` for whatever keeps it from an answer.
 """
 
 import json
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
 
 import httpx
-import msgspec
 import trio
 from solana.exceptions import SolanaRpcException
 from solana.rpc.async_api import AsyncClient
@@ -18,53 +18,29 @@ from solana.rpc.core import RPCException
 from solders.errors import SerdeJSONError
 from solders.pubkey import Pubkey
 from solders.signature import Signature
-from solders.transaction_status import EncodedConfirmedTransactionWithStatusMeta
 
-from contract.errors import MuError
+from events.catalogue import Finality
+from events.chain.instructions import transaction_of
+from events.chain.reader import AccountAnswer, ChainReader, ChainTransaction, ChainUnavailable, SignatureInfo
+
+__all__ = [
+    "AccountAnswer",
+    "ChainReader",
+    "ChainTransaction",
+    "ChainUnavailable",
+    "RpcChainReader",
+    "SignatureInfo",
+    "logs_subscription",
+]
 
 MAX_SIGNATURES_PER_PAGE = 1000
 
 T = TypeVar("T")
-
-
-class ChainUnavailable(MuError):
-    """The RPC node did not answer, or not usably; says nothing about the chain."""
-
-
-class SignatureInfo(msgspec.Struct, frozen=True):
-    """A transaction that touched an account: its signature, its slot, and whether it failed."""
-
-    signature: str
-    slot: int
-    failed: bool
-
-
-class TransactionLogs(msgspec.Struct, frozen=True):
-    """The log lines of a transaction that was executed, and its slot."""
-
-    slot: int
-    failed: bool
-    logs: tuple[str, ...]
-
-
-class ChainReader(Protocol):
-    """Reads a chain at one commitment. Every method raises `ChainUnavailable`."""
-
-    async def account_data(self, address: str) -> bytes | None:
-        """The data of an account, None when the chain has no such account."""
-        ...
-
-    async def signatures(self, address: str, before: str | None) -> list[SignatureInfo]:
-        """A page of the transactions that touched `address`, newest first, from the one before `before` on."""
-        ...
-
-    async def transaction_logs(self, signature: str) -> TransactionLogs | None:
-        """The log lines of a transaction, None when the node does not have it (yet, or any more)."""
-        ...
+R = TypeVar("R")
 
 
 class RpcChainReader:
-    """The port on a JSON-RPC node. `timeout_seconds` bounds each question."""
+    """The port on one JSON-RPC node. `timeout_seconds` bounds each question."""
 
     def __init__(
         self, client: AsyncClient, *, timeout_seconds: float, commitment: Commitment = Confirmed
@@ -73,47 +49,62 @@ class RpcChainReader:
         self._commitment = commitment
         self._timeout_seconds = timeout_seconds
 
-    async def account_data(self, address: str) -> bytes | None:
-        """See `ChainReader.account_data`."""
-        answer = await self.ask(
-            self._client.get_account_info(Pubkey.from_string(address), self._commitment, encoding="base64")
+    async def account(self, address: str, finality: Finality) -> AccountAnswer:
+        """See `ChainReader.account`."""
+        return await self.read(
+            self._client.get_account_info(
+                Pubkey.from_string(address), Commitment(finality.value), encoding="base64"
+            ),
+            lambda answer: AccountAnswer(
+                answer.context.slot, bytes(answer.value.data) if answer.value is not None else None
+            ),
         )
-        with _reading():
-            return bytes(answer.value.data) if answer.value is not None else None
 
-    async def signatures(self, address: str, before: str | None) -> list[SignatureInfo]:
+    async def signatures(self, address: str, before: str | None, finality: Finality) -> list[SignatureInfo]:
         """See `ChainReader.signatures`."""
-        answer = await self.ask(
+        return await self.read(
             self._client.get_signatures_for_address(
                 Pubkey.from_string(address),
                 before=Signature.from_string(before) if before is not None else None,
                 limit=MAX_SIGNATURES_PER_PAGE,
-                commitment=self._commitment,
-            )
-        )
-        with _reading():
-            return [
+                commitment=Commitment(finality.value),
+            ),
+            lambda answer: [
                 SignatureInfo(str(info.signature), info.slot, info.err is not None) for info in answer.value
-            ]
+            ],
+        )
 
-    async def transaction_logs(self, signature: str) -> TransactionLogs | None:
-        """See `ChainReader.transaction_logs`."""
-        answer = await self.ask(
+    async def transaction(self, signature: str, finality: Finality) -> ChainTransaction | None:
+        """See `ChainReader.transaction`."""
+        return await self._transaction(signature, Commitment(finality.value))
+
+    async def transaction_logs(self, signature: str) -> ChainTransaction | None:
+        """A transaction at the reader's own commitment, None when the node does not have it."""
+        return await self._transaction(signature, self._commitment)
+
+    async def _transaction(self, signature: str, commitment: Commitment) -> ChainTransaction | None:
+        return await self.read(
             self._client.get_transaction(
                 Signature.from_string(signature),
                 encoding="base64",
-                commitment=self._commitment,
+                commitment=commitment,
                 max_supported_transaction_version=0,
-            )
+            ),
+            lambda answer: None if answer.value is None else transaction_of(signature, answer.value),
         )
+
+    def doubt(self, problem: str) -> bool:
+        """See `ChainReader.doubt`: there is no other node."""
+        return False
+
+    async def read(self, question: Awaitable[T], part: Callable[[T], R]) -> R:
+        """What `part` takes out of the answer to a call of `AsyncClient`. Raises as `ask` does.
+
+        Answers are read when their parts are looked at, so an unusable one may show itself only there.
+        """
+        answer = await self.ask(question)
         with _reading():
-            found: EncodedConfirmedTransactionWithStatusMeta | None = answer.value
-            if found is None:
-                return None
-            meta = found.transaction.meta
-            if meta is None or meta.log_messages is None:
-                raise ChainUnavailable(f"the RPC node keeps no log lines for transaction {signature}")
-            return TransactionLogs(found.slot, meta.err is not None, tuple(meta.log_messages))
+            return part(answer)
 
     async def ask(self, question: Awaitable[T]) -> T:
         """The answer to a call of `AsyncClient`. Raises `ChainUnavailable`, whose cause an RPC error is."""
@@ -145,13 +136,32 @@ def _reading() -> Generator[None]:
     ) as error:
         cause: Any = error.__cause__ or error
         raise ChainUnavailable(
-            f"the RPC node gave no usable answer ({type(cause).__name__}: {cause})"
+            f"the RPC node gave no usable answer ({type(cause).__name__}: {cause})",
+            retry_after_seconds=_retry_after_seconds(cause),
         ) from error
     except BaseException as error:
         # solders raises PanicException, a BaseException, on an answer it cannot read
         if type(error).__name__ == "PanicException":
             raise ChainUnavailable("the RPC node gave an answer that cannot be read") from error
         raise
+
+
+def _retry_after_seconds(cause: Exception) -> float | None:
+    if not isinstance(cause, httpx.HTTPStatusError):
+        return None
+    headers = cause.response.headers
+    return retry_after_seconds(headers.get("retry-after", ""), headers.get("date", ""))
+
+
+def retry_after_seconds(retry_after: str, date: str) -> float | None:
+    """How long an answer with these `Retry-After` and `Date` headers asks to be left alone (RFC 9110, 10.2.3)."""
+    if retry_after.isascii() and retry_after.isdigit():
+        return float(retry_after)
+    try:
+        wait = parsedate_to_datetime(retry_after) - parsedate_to_datetime(date)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return max(0.0, wait.total_seconds())
 
 
 def logs_subscription(address: str, commitment: str) -> bytes:
