@@ -4,16 +4,17 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import click
 import msgspec
 
+from cli.cluster import show_transaction
 from cli.output import function_log_line, step
 from events.manifest import Manifest
 from mu.config import NodeLimits
 from mu.http.message import Request
 from mu.local_region import Deployed, LocalRegion, open_local_region, run_local_node, wait_until_ready
-from mu.marketplace import Confirmation
 from mu.node import Node, NodeHooks
 from mu.project import Project
 from mu.region_folder import RegionFolder
@@ -32,11 +33,6 @@ class Ports(msgspec.Struct, frozen=True):
 def request_id() -> str:
     """A fresh id for a request."""
     return secrets.token_hex(REQUEST_ID_BYTES)
-
-
-def show_transaction(what: str, confirmation: Confirmation) -> None:
-    """Say that a transaction is confirmed."""
-    step("chain", f"{what}: slot {confirmation.slot}, {confirmation.signature}")
 
 
 def show_outcome(request: Request, outcome: Outcome) -> None:
@@ -68,7 +64,7 @@ async def region_with_node(
         request_ids=request_id,
     ) as region:
         step("chain", f"{region.chain.rpc_url}, slot {region.chain.slot()}")
-        await region.set_up(show_transaction)
+        await region.set_up(partial(show_transaction, as_json=False))
         step("region", str(region.region))
         async with run_local_node(region, port=ports.gateway, hooks=hooks, limits=NodeLimits()) as node:
             step("node", f"{node.journal.node}, generation {node.journal.generation}, port {node.port}")
@@ -84,6 +80,7 @@ async def deploy(region: LocalRegion, node: Node, project: Project) -> Deployed:
         show_transaction(
             f"stack {deployed.stack}, revision {deployed.revision}, {deployed.manifest_bytes} bytes",
             deployed.confirmation,
+            as_json=False,
         )
     await wait_until_ready(node, deployed.stack, deployed.revision)
     for method, url in routes(project.manifest, deployed.stack, node.port):

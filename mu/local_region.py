@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 import msgspec
 import trio
@@ -11,12 +10,12 @@ from solana.rpc.commitment import Confirmed
 from solders.pubkey import Pubkey
 
 from contract import client as program
-from contract.addresses import PROGRAM_ID, provider_address, region_address, stack_address, state_address
-from contract.client import Provider, Region, Stack, StackStatus, State
+from contract.addresses import PROGRAM_ID, provider_address, region_address, stack_address
+from contract.client import Stack, StackStatus
 from contract.errors import InvalidInput, MuError
 from events.engine.lmdb import LmdbEngine
 from mu.config import NodeLimits
-from mu.identity import load_or_create_keypair
+from mu.local_marketplace import REGION_NUMBER, LocalKeys, set_up
 from mu.localnet.ledger import Ledger
 from mu.localnet.server import open_listeners, serve_localnet
 from mu.manifest import to_chain
@@ -26,8 +25,6 @@ from mu.project import Project
 from mu.region_folder import RegionFolder
 from projections.routes import Routes
 
-REGION_NUMBER = 1
-FUNDS_LAMPORTS = 100 * 10**9
 START_SECONDS = 30.0
 
 
@@ -105,74 +102,47 @@ class LocalRegion:
     ) -> None:
         self.folder = folder
         self.chain = chain
-        self.provider_owner = load_or_create_keypair(folder.keypair("provider"), random_bytes)
-        self.developer = load_or_create_keypair(folder.keypair("developer"), random_bytes)
-        self.node_keypair = load_or_create_keypair(folder.keypair("node"), random_bytes)
-        self.provider = provider_address(self.provider_owner.pubkey())[0]
+        self.keys = LocalKeys.load(folder, random_bytes)
+        self.provider = provider_address(self.keys.provider.pubkey())[0]
         self.region = region_address(self.provider, REGION_NUMBER)[0]
         self.marketplace = Marketplace(client)
 
     async def set_up(self, report: Callable[[str, Confirmation], None]) -> None:
-        """Create what is not there yet: funds, the Marketplace's state, the provider, the region.
-
-        `report` is told each transaction, and what it was for.
-        """
-        owner = self.provider_owner
-        steps: list[tuple[str, Pubkey, type[Any], Callable[[], Any]]] = [
-            ("initialize", state_address()[0], State, lambda: program.initialize(owner.pubkey())),
-            (
-                "create provider",
-                self.provider,
-                Provider,
-                lambda: program.create_provider(owner.pubkey(), "local"),
-            ),
-            (
-                "create region",
-                self.region,
-                Region,
-                lambda: program.create_region(owner.pubkey(), REGION_NUMBER, "local", "http://127.0.0.1"),
-            ),
-        ]
-        for step, address, kind, instruction in steps:
-            if await self.marketplace.account(address, kind) is None:
-                if step == "initialize":
-                    for role, keypair in (("provider", owner), ("developer", self.developer)):
-                        report(
-                            f"fund the {role}",
-                            await self.marketplace.airdrop(keypair.pubkey(), FUNDS_LAMPORTS),
-                        )
-                report(step, await self.marketplace.send([instruction()], owner))
+        """Create what is not there yet: see `mu.local_marketplace.set_up`."""
+        await set_up(self.keys, self.marketplace, report)
 
     async def deploy(self, project: Project, put_binary: Callable[[bytes], str]) -> Deployed:
         """Bring the project on chain: a new stack, a new revision of it, or nothing where it is there as it is."""
         manifest = to_chain(project.upload(put_binary))
-        owner = self.developer.pubkey()
+        owner = self.keys.developer.pubkey()
         for seed in range(2**32):
             address = stack_address(self.region, owner, seed)[0]
             stack = await self.marketplace.account(address, Stack)
             if stack is None:
-                instruction, revision = program.deploy_stack(owner, self.region, seed, manifest), 1
-            elif stack.status is StackStatus.DELETED:
+                instruction = program.deploy_stack(owner, self.provider, self.region, seed, manifest)
+                revision = 1
+            elif stack.status is not StackStatus.ACTIVE:
                 continue
             elif stack.manifest == manifest:
                 return Deployed(str(address), stack.revision, len(manifest), None)
             else:
-                instruction = program.update_stack(owner, self.region, address, manifest)
+                instruction = program.update_stack(owner, self.provider, self.region, address, manifest)
                 revision = stack.revision + 1
-            confirmation = await self.marketplace.send([instruction], self.developer)
+            confirmation = await self.marketplace.send([instruction], self.keys.developer)
             return Deployed(str(address), revision, len(manifest), confirmation)
         raise AssertionError("a developer has used four billion stacks")
 
     async def delete(self, stack: str) -> Confirmation:
         """Delete a stack, for ever."""
-        instruction = program.delete_stack(self.developer.pubkey(), self.region, Pubkey.from_string(stack))
-        return await self.marketplace.send([instruction], self.developer)
+        developer, address = self.keys.developer.pubkey(), Pubkey.from_string(stack)
+        instruction = program.delete_stack(developer, self.provider, self.region, address)
+        return await self.marketplace.send([instruction], self.keys.developer)
 
     def node_config(self, limits: NodeLimits) -> NodeConfig:
         """The configuration of the region's one node."""
         return NodeConfig(
             folder=self.folder,
-            keypair=self.node_keypair,
+            keypair=self.keys.node,
             region=str(self.region),
             rpc_url=self.chain.rpc_url,
             pubsub_url=self.chain.pubsub_url,

@@ -5,8 +5,7 @@ A Function's `binary` is a content id, or a path of a `.wasm` file relative to t
 """
 
 import re
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Mapping
 
 import yaml
 
@@ -26,108 +25,21 @@ from events.manifest import (
     check,
 )
 from events.manifest_codec import encode
+from mu.yaml_text import YamlError, YamlReader
 
 MAX_MANIFEST_TEXT_BYTES = 64 * 1024
 _SIZE = re.compile(r"([0-9]{1,9})(MiB|GiB)")
 _PATH_PLACEHOLDER = "A" * 24
 
-T = TypeVar("T")
 
-
-class ManifestError(InvalidInput):
-    """A manifest that cannot be used: the field, and the line (from 1) where it stands."""
-
-    def __init__(self, field: str, problem: str, line: int) -> None:
-        super().__init__(field, problem)
-        self.line = line
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {self.field}: {self.problem}"
-
-
-class _Reader:
-    """Walks YAML nodes, and remembers on which line each field stands."""
-
-    def __init__(self) -> None:
-        self.lines: dict[str, int] = {}
-
-    def error(self, field: str, problem: str, node: yaml.Node | None = None) -> ManifestError:
-        if node is not None:
-            return ManifestError(field, problem, node.start_mark.line + 1)
-        known = max((known for known in self.lines if field.startswith(known)), key=len, default="")
-        return ManifestError(field, problem, self.lines.get(known, 1))
-
-    def mapping(self, field: str, node: yaml.Node) -> dict[str, yaml.Node]:
-        if not isinstance(node, yaml.MappingNode):
-            raise self.error(field, "must be a mapping of names to values", node)
-        self.lines.setdefault(field, node.start_mark.line + 1)
-        result: dict[str, yaml.Node] = {}
-        for key, value in node.value:
-            name = self.text(field, key)
-            if name in result:
-                raise self.error(f"{field}.{name}".lstrip("."), "is given twice", key)
-            result[name] = value
-            self.lines[f"{field}[{name}]"] = key.start_mark.line + 1
-        return result
-
-    def fields(
-        self, field: str, node: yaml.Node, required: tuple[str, ...], optional: tuple[str, ...] = ()
-    ) -> "_Fields":
-        values = self.mapping(field, node)
-        prefix = f"{field}." if field else ""
-        for name, value in values.items():
-            if name not in required + optional:
-                known = ", ".join(required + optional)
-                raise self.error(f"{prefix}{name}", f"is not a field here; these are: {known}", value)
-            self.lines[f"{prefix}{name}"] = value.start_mark.line + 1
-        for name in required:
-            if name not in values:
-                raise self.error(f"{prefix}{name}", "is missing", node)
-        return _Fields(self, prefix, values)
-
-    def sequence(self, field: str, node: yaml.Node) -> list[yaml.Node]:
-        if not isinstance(node, yaml.SequenceNode):
-            raise self.error(field, "must be a list", node)
-        return node.value
-
-    def text(self, field: str, node: yaml.Node) -> str:
-        if not isinstance(node, yaml.ScalarNode):
-            raise self.error(field, "must be a single value", node)
-        self.lines.setdefault(field, node.start_mark.line + 1)
-        return node.value
-
-
-class _Fields:
-    """The fields of one mapping, read by name."""
-
-    def __init__(self, reader: _Reader, prefix: str, values: dict[str, yaml.Node]) -> None:
-        self.reader, self.prefix, self.values = reader, prefix, values
-
-    def path(self, name: str) -> str:
-        return self.prefix + name
-
-    def text(self, name: str) -> str:
-        return self.reader.text(self.path(name), self.values[name])
-
-    def parsed(self, name: str, parse: Callable[[str], T | None], problem: str) -> T:
-        text = self.text(name)
-        value = parse(text)
-        if value is None:
-            raise self.reader.error(self.path(name), f"{problem}, not {text!r}", self.values[name])
-        return value
-
-    def flag(self, name: str) -> bool:
-        if name not in self.values:
-            return False
-        return self.parsed(name, {"true": True, "false": False}.get, "must be true or false")
+class ManifestError(YamlError):
+    """A manifest that cannot be used."""
 
 
 def parse_manifest(text: str) -> Manifest:
     """Parse and check a manifest. Raises `ManifestError`."""
-    if len(text.encode(errors="replace")) > MAX_MANIFEST_TEXT_BYTES:
-        raise ManifestError("manifest", f"is longer than {MAX_MANIFEST_TEXT_BYTES} bytes", 1)
-    reader = _Reader()
-    manifest = _manifest(reader, _compose(text))
+    reader = YamlReader("manifest", ManifestError)
+    manifest = _manifest(reader, reader.compose(text, MAX_MANIFEST_TEXT_BYTES))
     try:
         placeholders = dict.fromkeys(functions_to_upload(manifest), _PATH_PLACEHOLDER)
         check(with_binaries(manifest, placeholders))
@@ -136,23 +48,7 @@ def parse_manifest(text: str) -> Manifest:
     return manifest
 
 
-def _compose(text: str) -> yaml.Node:
-    try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise ManifestError("manifest", "must not use YAML aliases", 1)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ManifestError("manifest", f"is not YAML: {error.problem or error.context}", line) from None
-    except (yaml.YAMLError, RecursionError) as error:
-        problem = " ".join(str(error).split()) or "it is nested too deeply"
-        raise ManifestError("manifest", f"is not YAML: {problem}", 1) from None
-    if node is None:
-        raise ManifestError("manifest", "is empty", 1)
-    return node
-
-
-def _manifest(reader: _Reader, node: yaml.Node) -> Manifest:
+def _manifest(reader: YamlReader, node: yaml.Node) -> Manifest:
     top = reader.fields("", node, ("name", "version", "services"))
     services = [
         _service(reader, f"services[{index}]", item)
@@ -161,7 +57,7 @@ def _manifest(reader: _Reader, node: yaml.Node) -> Manifest:
     return Manifest(top.text("name"), top.text("version"), tuple(services))
 
 
-def _service(reader: _Reader, field: str, node: yaml.Node) -> Service:
+def _service(reader: YamlReader, field: str, node: yaml.Node) -> Service:
     kinds = {"Function": _function, "Gateway": _gateway, "KeyValueTable": _table, "Storage": _storage}
     values = reader.mapping(field, node)
     if "type" not in values:
@@ -174,7 +70,7 @@ def _service(reader: _Reader, field: str, node: yaml.Node) -> Service:
     return kinds[kind](reader, field, node)
 
 
-def _function(reader: _Reader, field: str, node: yaml.Node) -> Function:
+def _function(reader: YamlReader, field: str, node: yaml.Node) -> Function:
     fields = reader.fields(field, node, ("type", "name", "binary", "runtime", "memory_limit"), ("env",))
     env: dict[str, str] = {}
     if "env" in fields.values:
@@ -191,7 +87,7 @@ def _function(reader: _Reader, field: str, node: yaml.Node) -> Function:
     )
 
 
-def _gateway(reader: _Reader, field: str, node: yaml.Node) -> Gateway:
+def _gateway(reader: YamlReader, field: str, node: yaml.Node) -> Gateway:
     fields = reader.fields(field, node, ("type", "name", "endpoints"))
     endpoints: list[Endpoint] = []
     for path, items in reader.mapping(fields.path("endpoints"), fields.values["endpoints"]).items():
@@ -209,12 +105,12 @@ def _gateway(reader: _Reader, field: str, node: yaml.Node) -> Gateway:
     return Gateway(fields.text("name"), tuple(endpoints))
 
 
-def _table(reader: _Reader, field: str, node: yaml.Node) -> KeyValueTable:
+def _table(reader: YamlReader, field: str, node: yaml.Node) -> KeyValueTable:
     fields = reader.fields(field, node, ("type", "name"), ("delete",))
     return KeyValueTable(fields.text("name"), fields.flag("delete"))
 
 
-def _storage(reader: _Reader, field: str, node: yaml.Node) -> Storage:
+def _storage(reader: YamlReader, field: str, node: yaml.Node) -> Storage:
     fields = reader.fields(field, node, ("type", "name"), ("delete",))
     return Storage(fields.text("name"), fields.flag("delete"))
 

@@ -22,6 +22,7 @@ from mu.localnet.ledger import Ledger
 from mu.localnet.methods import READ_METHODS
 from mu.localnet.params import check_count
 from mu.localnet.sending import TRANSACTION_METHODS
+from mu.localnet.token_methods import TOKEN_METHODS
 from mu.localnet.writer import LedgerWriter
 
 _log = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class RpcEndpoint:
         return None if call.is_notification else answer
 
     async def _result(self, call: Call) -> Any:
-        read = READ_METHODS.get(call.method)
+        read = READ_METHODS.get(call.method) or TOKEN_METHODS.get(call.method)
         if read is not None:
             check_count(call.params, read.minimum, read.maximum)
             return read.call(self._ledger, call.params, self._limits)

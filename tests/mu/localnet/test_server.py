@@ -31,10 +31,19 @@ from contract.errors import InvalidInput
 from events.engine import Engine
 from events.engine.lmdb import LmdbEngine
 from events.engine.memory import MemoryEngine
+from mu.local_marketplace import (
+    COMMISSION_MILLIONTHS,
+    DEPOSIT,
+    NOTICE_SECONDS,
+    PERSON_LAMPORTS,
+    LocalKeys,
+    marketplace_instructions,
+)
 from mu.localnet.commitment import Commitment
 from mu.localnet.ledger import Ledger
 from mu.localnet.server import advance_slots, open_listeners, serve_localnet
 from mu.localnet.writer import LedgerWriter
+from mu.marketplace import Marketplace
 from tests.mu.localnet.websocket import WebsocketClient
 
 SOL = 10**9
@@ -157,19 +166,29 @@ async def test_every_read_is_one_that_the_client_can_parse() -> None:
 
 
 async def test_anchorpy_calls_and_reads_the_marketplace() -> None:
-    admin = Keypair.from_seed(b"a" * 32)
+    admin, *others = (Keypair.from_seed(bytes([number]) * 32) for number in range(1, 6))
+    keys = LocalKeys(admin=admin, **dict(zip(("mint", "provider", "developer", "node"), others, strict=True)))
     idl = anchorpy.Idl.from_json((REPOSITORY / "contract" / "idl.json").read_text())
     state, bump = state_address()
+    accounts = {
+        "admin": admin.pubkey(),
+        "state": state,
+        "mint": keys.mint.pubkey(),
+        "commission_tokens": keys.tokens_of(admin),
+        "system_program": SYSTEM_PROGRAM_ID,
+    }
+    terms = (DEPOSIT, COMMISSION_MILLIONTHS, NOTICE_SECONDS)
     options = TxOpts(skip_confirmation=True, preflight_commitment=Confirmed)
     async with running(MemoryEngine()) as localnet, AsyncClient(localnet.url, Confirmed) as client:
-        await airdropped(localnet, client, admin.pubkey(), 5 * SOL)
+        await airdropped(localnet, client, admin.pubkey(), 4 * PERSON_LAMPORTS)
+        *before, _ = marketplace_instructions(keys)
+        await Marketplace(client).send(before, admin, keys.mint)
         program = anchorpy.Program(
             idl, PROGRAM_ID, anchorpy.Provider(client, anchorpy.Wallet(admin), options)
         )
         websocket = await localnet.websocket()
         await websocket.call("logsSubscribe", {"mentions": [str(PROGRAM_ID)]}, {"commitment": "confirmed"})
-        accounts = {"admin": admin.pubkey(), "state": state, "system_program": SYSTEM_PROGRAM_ID}
-        signature = await program.rpc["initialize"](bump, ctx=anchorpy.Context(accounts=accounts))
+        signature = await program.rpc["initialize"](bump, *terms, ctx=anchorpy.Context(accounts=accounts))
         with trio.fail_after(5):
             notified = await websocket.message()
         value: Any = notified["params"]["result"]["value"]
@@ -180,7 +199,7 @@ async def test_anchorpy_calls_and_reads_the_marketplace() -> None:
         # The refusal in preflight has a shape from which anchorpy finds the program's own error.
         other = anchorpy.Context(accounts=accounts)
         with pytest.raises(anchorpy.error.ProgramError) as refused:
-            await program.rpc["initialize"](bump - 1, ctx=other)
+            await program.rpc["initialize"](bump - 1, *terms, ctx=other)
         assert refused.value.code >= 6000
 
 
