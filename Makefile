@@ -4,13 +4,18 @@ ENVIRONMENT := .venv
 BIN := $(ENVIRONMENT)/bin
 INSTALLED := $(ENVIRONMENT)/installed
 
-.PHONY: demo test check bench clean
+.PHONY: demo test test-tikv check bench clean
 
 demo: $(INSTALLED)
 	@$(BIN)/mu demo
 
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest -q
+
+# Everything that runs on a TiKV cluster, on the one at MU_TEST_PD=host:port; its tests keep to prefixes of their own.
+test-tikv: $(INSTALLED)
+	@test -n "$$MU_TEST_PD" || { echo "name a placement driver: MU_TEST_PD=host:port make test-tikv" >&2; exit 1; }
+	@$(BIN)/python -m pytest -q -k "tikv or Tikv" tests/events
 
 check: $(INSTALLED)
 	@$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """The engine port: an ordered, transactional map from byte strings to byte strings, under everything durable.
 
-Adapters stand beside it: `lmdb` (embedded, the default), `memory` (tests, with fault injection). All pass one
-conformance suite. The port is synchronous; trio code reaches it through `trio.to_thread`.
+Adapters stand beside it: `lmdb` (embedded, the default), `tikv` (a cluster), `memory` (tests, with fault injection).
+All pass one conformance suite. The port is synchronous; trio code reaches it through `trio.to_thread`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -107,7 +107,8 @@ class Transaction(Snapshot, Protocol):
     def commit(self) -> None:
         """Make the writes durable, all together.
 
-        Raises `Conflict`, `KeyExists`, `Unavailable`, `OutcomeUnknown`. The transaction is over in any case.
+        Raises `Conflict`, `KeyExists`, `Unavailable`, `OutcomeUnknown`, and `TooLarge` where a cluster bounds a
+        transaction's keys or bytes. The transaction is over in any case.
         """
         ...
 

@@ -60,7 +60,11 @@ class BufferedTransaction:
         return self._base.get(key)
 
     def get_many(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
-        return {key: value for key in keys if (value := self.get(key)) is not None}
+        own = {} if self._over else self._writes
+        wanted = list(keys)
+        # One question for all of them: on a cluster each takes a round trip.
+        found = self._base.get_many([key for key in wanted if key not in own])
+        return found | {key: value for key in wanted if (value := own.get(key)) is not None}
 
     def scan(
         self, start: bytes, end: bytes | None, *, limit: int | None = None, reverse: bool = False

@@ -305,6 +305,96 @@ def test_what_is_over_refuses_everything_but_closing(letters):
                 use()
 
 
+@pytest.fixture
+def large_values(engine):
+    """Ten values of the largest size between small ones: far more than fits into one answer of a cluster."""
+    pairs = {
+        b"%02d" % number: b"%d" % number * (MAX_VALUE_BYTES if number % 3 == 0 else 1) for number in range(30)
+    }
+    pairs = {key: value[:MAX_VALUE_BYTES] for key, value in pairs.items()}
+    for key, value in pairs.items():
+        with engine.begin() as transaction:
+            transaction.put(key, value)
+            transaction.commit()
+    return pairs
+
+
+def test_reads_of_many_large_values(engine, large_values):
+    assert everything(engine) == list(large_values.items())
+    with engine.snapshot() as snapshot, engine.begin() as transaction:
+        assert list(snapshot.scan(b"", None, reverse=True)) == list(large_values.items())[::-1]
+        assert snapshot.get_many(large_values) == large_values
+        assert transaction.get_many(large_values) == large_values
+        transaction.delete_range(b"", b"\xff")
+        transaction.commit()
+    assert everything(engine) == []
+
+
+def test_ranges_of_many_keys(engine):
+    names = [b"many/%d/%04d" % (block, number) for block in (0, 1, 7) for number in range(700)]
+    for first in range(0, len(names), 700):
+        with engine.begin() as transaction:
+            for name in names[first : first + 700]:
+                transaction.put(name, name)
+            transaction.commit()
+    expected = [(name, name) for name in names]
+    with engine.snapshot() as snapshot:
+        assert list(snapshot.scan(b"", None)) == expected
+        assert list(snapshot.scan(b"", None, reverse=True)) == expected[::-1]
+        assert list(snapshot.scan(b"many/1", b"many/7/0100", limit=705)) == expected[700:1405]
+        assert list(snapshot.scan(b"many/1", None, limit=705, reverse=True)) == expected[::-1][:705]
+        assert list(snapshot.scan(b"many/0/0690", b"many/1/0010", reverse=True)) == expected[690:710][::-1]
+        assert snapshot.get_many(names) == dict(expected)
+    with engine.begin() as transaction:
+        transaction.delete_range(b"many/0/0100", b"many/7/0100")
+        transaction.commit()
+    assert everything(engine) == expected[:100] + expected[1500:]
+
+
+def test_keys_of_zeros_are_read_in_both_directions(engine):
+    names = [b"\0" * length for length in range(1, MAX_KEY_BYTES + 1)]
+    with engine.begin() as transaction:
+        for name in names:
+            transaction.put(name, b"")
+        transaction.commit()
+    with engine.snapshot() as snapshot:
+        assert [key for key, _ in snapshot.scan(b"", None)] == names
+        assert [key for key, _ in snapshot.scan(b"", None, reverse=True)] == names[::-1]
+        assert [key for key, _ in snapshot.scan(names[5], names[9], reverse=True)] == names[5:9][::-1]
+
+
+def test_a_value_that_was_changed_back_is_no_conflict(letters):
+    with letters.begin() as slow:
+        slow.lock([b"a"])
+        slow.put(b"b", b"depends on a")
+        put(letters, a=b"changed")
+        put(letters, a=b"A")
+        slow.commit()
+    assert everything(letters)[1] == (b"b", b"depends on a")
+
+
+def test_threads_with_keys_of_their_own_do_not_disturb_each_other(engine):
+    errors = []
+
+    def work(number):
+        try:
+            for turn in range(5):
+                with engine.begin() as transaction:
+                    transaction.put(b"%02d" % number, b"%d" % turn)
+                    transaction.insert(b"%02d/%d" % (number, turn), b"")
+                    transaction.commit()
+        except BaseException as error:
+            errors.append(error)
+
+    runners = [threading.Thread(target=work, args=(number,)) for number in range(32)]
+    for runner in runners:
+        runner.start()
+    for runner in runners:
+        runner.join()
+    assert errors == []
+    assert len(everything(engine)) == 32 * 6
+
+
 def test_a_failed_commit_ends_the_transaction(letters):
     with letters.begin() as first, letters.begin() as second:
         first.put(b"a", b"1")

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from events.engine import Conflict, KeyExists
 from events.engine.lmdb import LmdbEngine
 from events.engine.memory import MemoryEngine
+from tests.tikv import new_tikv_engine
 
 KEYS = st.sampled_from([b"a", b"a\0", b"ab", b"b", b"c", b"\xff"])
 VALUES = st.sampled_from([b"", b"1", b"2", b"\0"])
@@ -29,10 +30,13 @@ class TwoTransactions(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        self.engines = [MemoryEngine(), LmdbEngine(Path(self.folder.name), map_size_bytes=2**24)]
+        self.engines = self.make_engines()
         self.committed = {}
         self.models = [None, None]
         self.transactions = [None, None]
+
+    def make_engines(self):
+        return [MemoryEngine(), LmdbEngine(Path(self.folder.name), map_size_bytes=2**24)]
 
     def teardown(self):
         for transactions in self.transactions:
@@ -154,3 +158,12 @@ class TwoTransactions(RuleBasedStateMachine):
 
 TwoTransactions.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 TestTwoTransactions = TwoTransactions.TestCase
+
+
+class OnTikv(TwoTransactions):
+    def make_engines(self):
+        return [new_tikv_engine()]
+
+
+OnTikv.TestCase.settings = settings(max_examples=15, stateful_step_count=30, deadline=None)
+TestOnTikv = OnTikv.TestCase

@@ -1,0 +1,316 @@
+"""A cluster under load whose store, placement driver and writers are killed: nothing acknowledged is lost or doubled.
+
+`MU_TEST_TIKV` names the script that starts and stops a cluster: `SCRIPT up FOLDER PD_PORT STORE_PORT PEER_PORT`.
+"""
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("tikv_client")
+
+from events.catalogue import NodeJoined, NodeSource
+from events.engine import Unavailable
+from events.engine.tikv import TikvEngine
+from events.engine.tikv.limits import TikvLimits
+from events.entries import EngineFailure
+from events.log import Log, StreamConflict
+from events.recorder import EngineProcessRecorder
+from events.verify import verify
+
+SCRIPT = os.environ.get("MU_TEST_TIKV", "")
+ROUNDS = 10
+LOAD_SECONDS = 1.5
+WRITERS = 3
+MAX_STUCK_SECONDS = 8.0
+"""A dead writer's locks hold for 3 seconds; the library asks 10 times, then we ask again. A placement driver that
+was killed takes the library up to 6 seconds."""
+
+pytestmark = pytest.mark.skipif(not SCRIPT, reason="set MU_TEST_TIKV to the script that starts a cluster")
+
+EVENT = (
+    NodeSource("node", 1),
+    NodeJoined(node="node", address="10.0.0.1", port=7000, generation=1, public_key="key"),
+)
+
+WRITER = """
+import json, os, sys, threading, time
+
+from events.catalogue import NodeJoined, NodeSource
+from events.engine import Unavailable
+from events.engine.tikv import TikvEngine
+from events.entries import EngineFailure
+from events.log import Log, StreamConflict
+from events.recorder import EngineProcessRecorder
+
+address, prefix, name = sys.argv[1], bytes.fromhex(sys.argv[2]), sys.argv[3]
+EVENT = NodeSource("node", 1), NodeJoined(node="node", address="10.0.0.1", port=7000, generation=1, public_key="key")
+while True:
+    try:
+        log = Log(EngineProcessRecorder(TikvEngine.open([address], prefix)), now=lambda: 0)
+        break
+    except Unavailable:
+        time.sleep(0.1)
+
+def write(stream):
+    version = 0
+    while True:
+        try:
+            log.append(stream, version, [EVENT])
+        except EngineFailure:
+            # Once more: it is refused if it is there already.
+            time.sleep(0.05)
+            continue
+        except StreamConflict:
+            # Nobody else writes to this stream.
+            pass
+        version += 1
+        os.write(1, (json.dumps([stream, version]) + chr(10)).encode())
+
+for number in range(4):
+    threading.Thread(target=write, args=(f"{name}/{number}",)).start()
+"""
+
+
+HALF_COMMITTED = """
+import asyncio, sys
+from events.engine.tikv import TikvEngine
+from events.engine.tikv.loop import run
+
+engine = TikvEngine.open([sys.argv[1]], bytes.fromhex(sys.argv[2]))
+
+async def commit():
+    transaction = await engine._connection.client.begin()
+    for key in (b"a", b"b"):
+        await transaction.put(engine._keyspace.inner(key), b"dead")
+    print("begun", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    await transaction.commit()
+
+run(commit())
+"""
+
+
+class Cluster:
+    def __init__(self, folder):
+        self.folder = folder
+        self.ports = [str(port) for port in free_ports(3)]
+        self.address = f"127.0.0.1:{self.ports[0]}"
+        subprocess.run([SCRIPT, "up", str(folder), *self.ports], check=True, timeout=60)
+
+    def pid(self, name):
+        return int((self.folder / f"{name}.pid").read_text())
+
+    def kill(self, name):
+        """Kill it at once, and return the command that starts it again."""
+        pid = self.pid(name)
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
+        os.kill(pid, signal.SIGKILL)
+        return command
+
+    def start(self, name, command):
+        with (self.folder / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        # Killed again, it would otherwise stay as a zombie, which the script takes for alive.
+        threading.Thread(target=process.wait).start()
+        (self.folder / f"{name}.pid").write_text(f"{process.pid}\n")
+
+    def stop(self):
+        for name in ("store", "pd"):
+            os.kill(self.pid(name), signal.SIGCONT)
+        subprocess.run([SCRIPT, "down", str(self.folder)], check=True, timeout=60)
+
+
+def free_ports(count):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    made = Cluster(tmp_path_factory.mktemp("tikv"))
+    yield made
+    made.stop()
+
+
+def start_writers(cluster, prefix, names, outputs):
+    writers = []
+    for name in names:
+        output = (outputs / name).open("wb")
+        command = [sys.executable, "-c", WRITER, cluster.address, prefix.hex(), name]
+        errors = (outputs / f"{name}.errors").open("wb")
+        writers.append(subprocess.Popen(command, stdout=output, stderr=errors))
+    return writers
+
+
+def acknowledged(outputs):
+    """What the writers were told is recorded."""
+    done = set()
+    for output in outputs.iterdir():
+        if output.suffix == ".errors":
+            continue
+        for line in output.read_text().splitlines():
+            if line.endswith("]"):
+                done.add(tuple(json.loads(line)))
+    return done
+
+
+def seconds_until_done(act):
+    """How long it takes until `act` succeeds, tried again and again."""
+    began = time.monotonic()
+    while True:
+        try:
+            act()
+        except (Unavailable, EngineFailure):
+            assert time.monotonic() - began < 60
+        except StreamConflict:
+            # An attempt whose outcome was unknown took place.
+            return time.monotonic() - began
+        else:
+            return time.monotonic() - began
+
+
+def put(engine):
+    with engine.begin() as transaction:
+        transaction.put(b"a", b"1")
+        transaction.commit()
+
+
+def test_every_acknowledged_append_is_recorded_exactly_once(cluster, tmp_path):
+    prefix = b"crash/" + secrets.token_bytes(8)
+    engine = TikvEngine.open([cluster.address], prefix)
+    recorder = EngineProcessRecorder(engine)
+    log = Log(recorder, now=lambda: 0)
+    stuck = {}
+    for turn in range(ROUNDS):
+        writers = start_writers(cluster, prefix, [f"{turn}-{number}" for number in range(WRITERS)], tmp_path)
+        before = recorder.head()[0]
+        deadline = time.monotonic() + 30
+        while recorder.head()[0] < before + 20:
+            assert time.monotonic() < deadline, "the writers do not write"
+            time.sleep(0.05)
+        time.sleep(LOAD_SECONDS * secrets.randbelow(100) / 100)
+        victim = ("store", "pd", "writers")[turn % 3]
+        if victim == "writers":
+            for writer in writers:
+                writer.kill()
+        else:
+            command = cluster.kill(victim)
+            time.sleep(0.2)
+            cluster.start(victim, command)
+        stuck[turn, victim] = seconds_until_done(lambda: log.append("probe", turn, [EVENT]))  # noqa: B023
+        for writer in writers:
+            writer.kill()
+            writer.wait()
+    assert max(stuck.values()) < MAX_STUCK_SECONDS, stuck
+
+    seconds_until_done(recorder.head)
+    head = verify(recorder)
+    recorded = [(record.stream, record.version) for _, record in recorder.records(1, head.position)]
+    assert len(recorded) == head.position
+    assert len(set(recorded)) == len(recorded)
+    done = acknowledged(tmp_path)
+    assert len(done) > ROUNDS * 20
+    assert done <= set(recorded)
+    # What is recorded without an acknowledgement is the last that each killed thread tried.
+    assert len(set(recorded) - done) <= ROUNDS * (WRITERS * 4 + 1)
+    engine.close()
+
+
+def test_a_writer_that_dies_in_its_commit_holds_others_up_for_seconds_only(cluster):
+    prefix = b"half/" + secrets.token_bytes(8)
+    engine = TikvEngine.open([cluster.address], prefix)
+    seconds_until_done(lambda: put(engine))
+    command = [sys.executable, "-c", HALF_COMMITTED, cluster.address, prefix.hex()]
+    writer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert writer.stdout.readline() == b"begun\n"
+    # A commit takes a timestamp after it has set its locks.
+    os.kill(cluster.pid("pd"), signal.SIGSTOP)
+    try:
+        writer.stdin.write(b"\n")
+        writer.stdin.flush()
+        time.sleep(0.5)
+        writer.kill()
+        writer.communicate()
+    finally:
+        os.kill(cluster.pid("pd"), signal.SIGCONT)
+    with engine.begin() as transaction:
+        began = time.monotonic()
+        assert transaction.get_many([b"a", b"b"]) == {b"a": b"1"}
+        assert 0.5 < time.monotonic() - began < MAX_STUCK_SECONDS
+        transaction.put(b"b", b"2")
+        transaction.commit()
+    engine.close()
+
+
+def test_a_store_that_hangs_is_unavailable_in_time(cluster):
+    limits = TikvLimits(read_seconds=1.0, commit_seconds=1.0, resolve_seconds=-1.0)
+    engine = TikvEngine.open([cluster.address], b"hung/" + secrets.token_bytes(8), limits)
+    seconds_until_done(lambda: put(engine))
+    for name in ("store", "pd"):
+        os.kill(cluster.pid(name), signal.SIGSTOP)
+        began = time.monotonic()
+        try:
+            with pytest.raises(Unavailable):
+                put(engine)
+            assert time.monotonic() - began < 4
+            if name == "pd":
+                with pytest.raises(Unavailable):
+                    engine.snapshot()
+        finally:
+            os.kill(cluster.pid(name), signal.SIGCONT)
+        assert seconds_until_done(lambda: put(engine)) < 20
+    engine.close()
+
+
+def test_a_store_that_hangs_in_the_middle_of_commits_leaves_no_doubt(cluster):
+    engine = TikvEngine.open(
+        [cluster.address], b"middle/" + secrets.token_bytes(8), TikvLimits(commit_seconds=1.0)
+    )
+    seconds_until_done(lambda: put(engine))
+    outcomes = {}
+    stop = threading.Event()
+
+    def write(number):
+        for turn in range(100_000):
+            if stop.is_set():
+                return
+            key = b"%d/%d" % (number, turn)
+            try:
+                with engine.begin() as transaction:
+                    transaction.insert(key, b"")
+                    transaction.commit()
+            except Unavailable:
+                outcomes[key] = False
+            else:
+                outcomes[key] = True
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for _ in range(3):
+        time.sleep(0.3)
+        os.kill(cluster.pid("store"), signal.SIGSTOP)
+        time.sleep(1.5)
+        os.kill(cluster.pid("store"), signal.SIGCONT)
+    time.sleep(0.3)
+    stop.set()
+    for thread in threads:
+        thread.join(60)
+    with engine.snapshot() as snapshot:
+        present = {key for key, _ in snapshot.scan(b"0", b":")}
+    assert present == {key for key, written in outcomes.items() if written}
+    assert False in outcomes.values()
+    engine.close()
