@@ -1,12 +1,96 @@
 """The event catalogue: every kind of thing that can have happened in a region.
 
-Additive only: a field is added at the end with a default; a changed meaning is a new kind. Addresses, signatures and
-hashes of nodes are base58 text. Chain events mirror the program's (`contract/idl.json`); the others are the nodes' own.
+A kind whose fields change gets a new version as its tag, and a function from the old one (`events.upcast`). Addresses,
+signatures and hashes of nodes are base58 text. Chain events are the program's (`events.chain_events`); the others are
+the nodes' own.
 """
 
 from enum import StrEnum
 
 import msgspec
+
+from events.chain_events import (
+    AuthorizerCreated,
+    AuthorizerRemoved,
+    ChainEvent,
+    CommissionUpdated,
+    DepositUpdated,
+    EscrowCreated,
+    EscrowDeposited,
+    EscrowSynced,
+    Initialized,
+    MarketplaceEvent,
+    ProviderAuthorized,
+    ProviderClosed,
+    ProviderCreated,
+    ProviderRevoked,
+    RegionClosed,
+    RegionCreated,
+    RegionUpdated,
+    RequestSignerActivated,
+    RequestSignerCreated,
+    RequestSignerDeactivated,
+    StackDeleted,
+    StackDeployed,
+    StackUpdated,
+    UsageReportClosed,
+    UsageReported,
+    UsageSignerCreated,
+    UsageSignerRevoked,
+    WithdrawalClaimed,
+    WithdrawalRequested,
+)
+
+__all__ = [
+    "AuthorizerCreated",
+    "AuthorizerRemoved",
+    "ChainEvent",
+    "ChainSource",
+    "CheckpointSigned",
+    "CommissionUpdated",
+    "DepositUpdated",
+    "EscrowCreated",
+    "EscrowDeposited",
+    "EscrowSynced",
+    "Event",
+    "Finality",
+    "FinalityEvent",
+    "Finalized",
+    "Initialized",
+    "MarketplaceEvent",
+    "NodeEvent",
+    "NodeJoined",
+    "NodeLeft",
+    "NodeLost",
+    "NodeSource",
+    "ProjectionEventSkipped",
+    "ProjectionRetried",
+    "ProviderAuthorized",
+    "ProviderClosed",
+    "ProviderCreated",
+    "ProviderRevoked",
+    "RegionClosed",
+    "RegionCreated",
+    "RegionUpdated",
+    "RequestSignerActivated",
+    "RequestSignerCreated",
+    "RequestSignerDeactivated",
+    "Retracted",
+    "Source",
+    "StackDeleted",
+    "StackDeployed",
+    "StackFailed",
+    "StackStarted",
+    "StackStopped",
+    "StackUpdated",
+    "UsageReportClosed",
+    "UsageReported",
+    "UsageSignerCreated",
+    "UsageSignerRevoked",
+    "WithdrawalClaimed",
+    "WithdrawalRequested",
+    "kind",
+]
 
 
 class Finality(StrEnum):
@@ -33,68 +117,6 @@ class NodeSource(msgspec.Struct, frozen=True, tag="node"):
 
 
 Source = ChainSource | NodeSource
-
-
-class ChainEvent(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """What every event of the program carries.
-
-    `scope` is the account the event belongs to, `sequence` its number there (from 1, gapless), `previous_hash` the
-    SHA-256 of the scope's previous event's bytes on chain (zeros for the first), `event_hash` that of this one's.
-    """
-
-    scope: str
-    sequence: int
-    previous_hash: bytes
-    event_hash: bytes
-
-
-class Initialized(ChainEvent, frozen=True):
-    """The Marketplace was set up."""
-
-    admin: str
-
-
-class ProviderCreated(ChainEvent, frozen=True):
-    """A provider registered; its account is the scope."""
-
-    owner: str
-    name: str
-
-
-class RegionCreated(ChainEvent, frozen=True):
-    """A provider opened a region; the region is the scope."""
-
-    provider: str
-    number: int
-    name: str
-    base_url: str
-
-
-class StackDeployed(ChainEvent, frozen=True):
-    """A developer deployed a stack to the region. `manifest` is in the form of `events.manifest`, unchecked."""
-
-    stack: str
-    owner: str
-    seed: int
-    revision: int
-    manifest: bytes
-
-
-class StackUpdated(ChainEvent, frozen=True):
-    """The stack's owner replaced its manifest."""
-
-    stack: str
-    owner: str
-    revision: int
-    manifest: bytes
-
-
-class StackDeleted(ChainEvent, frozen=True):
-    """The stack's owner deleted it; its address is never used again."""
-
-    stack: str
-    owner: str
-    revision: int
 
 
 class NodeJoined(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -146,12 +168,67 @@ class StackFailed(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     reason: str
 
 
-NodeEvent = NodeJoined | NodeLeft | NodeLost | StackStarted | StackStopped | StackFailed
-Event = (
-    Initialized | ProviderCreated | RegionCreated | StackDeployed | StackUpdated | StackDeleted | NodeEvent
+class CheckpointSigned(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """A node vouches for the log up to `position`, whose entry has `hash` (`events.checkpoints` has what is signed)."""
+
+    position: int
+    hash: bytes
+    node: str
+    public_key: str
+    signature: str
+
+
+class Retracted(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """The fork with the scope's events `first_sequence` to `last_sequence` died: they never happened.
+
+    `positions` are theirs in the log, in order. The same numbers may come again afterwards, with other events. A node
+    records it, in the scope's stream.
+    """
+
+    scope: str
+    first_sequence: int
+    last_sequence: int
+    positions: tuple[int, ...]
+
+
+class Finalized(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """The chain has finalized the scope's events up to `sequence`. A node records it, in the scope's stream."""
+
+    scope: str
+    sequence: int
+
+
+class ProjectionRetried(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """A person had the projection `name`, which had stopped at `position`, try the event there again, and why."""
+
+    name: str
+    position: int
+    reason: str
+
+
+class ProjectionEventSkipped(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """A person had the projection `name` leave out the event at `position`, in every replay of the log, and why."""
+
+    name: str
+    position: int
+    reason: str
+
+
+NodeEvent = (
+    NodeJoined
+    | NodeLeft
+    | NodeLost
+    | StackStarted
+    | StackStopped
+    | StackFailed
+    | CheckpointSigned
+    | ProjectionRetried
+    | ProjectionEventSkipped
 )
+FinalityEvent = Retracted | Finalized
+Event = MarketplaceEvent | NodeEvent | FinalityEvent
 
 
 def kind(event: Event) -> str:
-    """The name of the event's kind, which is its tag in the log."""
+    """The name of the event's kind."""
     return type(event).__name__

@@ -1,13 +1,16 @@
 """An event to bytes and back: MessagePack maps with the kind as their tag, in the state of a record.
 
-The state of a record is `{"source": …, "recorded_at": …, "event": …}`; unknown fields are ignored, so that an older
-reader reads what a newer node has written.
+The state of a record is `{"source": …, "recorded_at": …, "event": …}`; unknown fields are ignored. An event of an old
+version is read as its kind's present one (`events.upcast`).
 """
+
+from typing import Any
 
 import msgspec
 
 from contract.errors import DecodeError
 from events.catalogue import Event, Source
+from events.upcast import upcast
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -32,4 +35,20 @@ def decode(data: bytes) -> Recorded:
     try:
         return _decoder.decode(data)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise DecodeError(f"event: {error}") from None
+        present = _in_present_versions(data)
+        if present is None:
+            raise DecodeError(f"event: {error}") from None
+    try:
+        return _decoder.decode(present)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise DecodeError(f"event of an old version: {error}") from None
+
+
+def _in_present_versions(data: bytes) -> bytes | None:
+    """The same, with its event as the present version of its kind; None if it is no old version."""
+    try:
+        plain = msgspec.msgpack.decode(data, type=dict[str, Any])
+        event = upcast(plain.get("event"))
+        return None if event is None else _encoder.encode({**plain, "event": event})
+    except (msgspec.DecodeError, ValueError, RecursionError, OverflowError):
+        return None

@@ -1,15 +1,5 @@
-"""The log's entries in an engine: where each key is, and the one way to append a batch.
+"""The log's entries in an engine (`events.log_keys` says where): reading them, and the one way to append."""
 
-Keys, after the log's prefix (integers are 8 bytes, big-endian):
-
-    e + position                         a record (`events.record`)
-    s + stream id + zero byte + version  the record's position
-    t + tracking name                    the last position tracked under that name
-    h                                    the last position, and the last record's hash
-"""
-
-import struct
-import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -28,15 +18,16 @@ from events.engine import (
     Snapshot,
     Transaction,
 )
+from events.group_commit import GroupCommit, Insert
+from events.log_keys import NUMBER, LogHead, LogKeys, decode_number
 from events.record import (
-    HASH_BYTES,
     MAX_STREAM_ID_BYTES,
-    ZERO_HASH,
     InvalidRecord,
     Record,
     encode_stream_id,
     hash_record,
 )
+from events.segments import ArchivedSnapshot, SegmentReader
 
 MAX_PREFIX_BYTES = 64
 MAX_TRACKING_NAME_BYTES = MAX_STREAM_ID_BYTES
@@ -48,8 +39,6 @@ _IMMEDIATE_ATTEMPTS = 8
 _FIRST_PAUSE_SECONDS = 0.001
 _LONGEST_PAUSE_SECONDS = 0.1
 
-NUMBER = struct.Struct(">Q")
-_HEAD = struct.Struct(f">Q{HASH_BYTES}s")
 MAX_NUMBER = 2**64 - 1
 _UUID_URN = "urn:uuid:"
 
@@ -74,13 +63,13 @@ class EngineRecorder(Recorder):
         if len(prefix) > MAX_PREFIX_BYTES:
             raise InvalidRecord(f"a log's prefix has up to {MAX_PREFIX_BYTES} bytes, this one {len(prefix)}")
         self._engine = engine
-        self._entries = prefix + b"e"
-        self._streams = prefix + b"s"
-        self._tracking = prefix + b"t"
-        self._head = prefix + b"h"
+        self._keys = keys = LogKeys(prefix)
+        self._entries, self._streams = keys.entries, keys.streams
+        self._tracking, self._head = keys.tracking, keys.head
+        self._segments = SegmentReader()
         self._sleep = sleep
         # Threads of one process wait here; without it all but one of them would work in vain.
-        self._insert_lock = threading.Lock()
+        self._group = GroupCommit(self._commit)
 
     def head(self) -> tuple[int, bytes]:
         """The last position and the last record's hash; (0, zeros) for an empty log."""
@@ -98,7 +87,7 @@ class EngineRecorder(Recorder):
     @contextmanager
     def _reading(self) -> Generator[Snapshot]:
         try:
-            with self._engine.snapshot() as snapshot:
+            with ArchivedSnapshot(self._engine.snapshot(), self._keys, self._segments) as snapshot:
                 yield snapshot
         except EngineError as error:
             raise EngineFailure(str(error)) from error
@@ -110,12 +99,8 @@ class EngineRecorder(Recorder):
         return self._entries + NUMBER.pack(first), self._entries + NUMBER.pack(last) + b"\0"
 
     def _read_head(self, snapshot: Snapshot) -> tuple[int, bytes]:
-        data = snapshot.get(self._head)
-        if data is None:
-            return 0, ZERO_HASH
-        if len(data) != _HEAD.size:
-            raise DecodeError(f"the log's head has {_HEAD.size} bytes, this one {len(data)}")
-        return _HEAD.unpack(data)
+        head = LogHead.decode(snapshot.get(self._head))
+        return head.position, head.hash
 
     def _read_tracking(self, snapshot: Snapshot, key: bytes) -> int | None:
         data = snapshot.get(key)
@@ -133,95 +118,154 @@ class EngineRecorder(Recorder):
     def _stream_prefix(self, originator_id: UUID | str) -> bytes:
         return self._streams + encode_stream_id(_stream_id(originator_id)) + b"\0"
 
-    def _insert(self, stored_events: Sequence[StoredEvent], tracking: Tracking | None) -> list[int]:
+    def _insert(
+        self, stored_events: Sequence[StoredEvent], tracking: Tracking | None, after: int | None = None
+    ) -> list[int]:
         """Append a batch, and move the tracking position, in one transaction; the positions of the events.
 
-        Raises `IntegrityError`, `InvalidRecord`, `EngineFailure` (nothing was written in all three cases), or
-        `InsertOutcomeUnknown`.
+        Where `after` is given, the batch must be of one stream whose last version that is. Raises `IntegrityError`,
+        `InvalidRecord`, `EngineFailure` (nothing was written in all three cases), or `InsertOutcomeUnknown`.
         """
-        if len(stored_events) > MAX_EVENTS_PER_BATCH:
-            raise InvalidRecord(
-                f"a batch has up to {MAX_EVENTS_PER_BATCH} events, this one {len(stored_events)}"
-            )
         if not stored_events and tracking is None:
             return []
-        unknown: list[dict[bytes, bytes]] = []
-        with self._insert_lock:
-            for attempt in range(MAX_ATTEMPTS):
-                if attempt >= _IMMEDIATE_ATTEMPTS:
-                    pause = _FIRST_PAUSE_SECONDS * 2 ** (attempt - _IMMEDIATE_ATTEMPTS)
-                    self._sleep(min(pause, _LONGEST_PAUSE_SECONDS))
-                try:
-                    with self._engine.begin() as transaction:
-                        for written in unknown:
-                            if transaction.get_many(written) == written:
-                                return self._positions(written)
-                        written = self._write(transaction, stored_events, tracking)
-                        try:
-                            transaction.commit()
-                        except OutcomeUnknown:
-                            # The next attempt reads this one's keys first. It cannot write twice: if this one
-                            # turns out to be there after all, the head has moved and so have the streams.
-                            unknown.append(written)
-                        else:
-                            return self._positions(written)
-                except (Conflict, KeyExists):
-                    continue
-                except EngineError as error:
-                    if unknown:
-                        raise InsertOutcomeUnknown(f"perhaps written: {error}") from error
-                    raise EngineFailure(str(error)) from error
+        insert = Insert(stored_events, tracking, after)
+        self.insert_together([insert])
+        return insert.result()
+
+    def insert_together(self, inserts: Sequence[Insert]) -> None:
+        """Append several writers' batches, each all or none; each has its positions or its error then."""
+        self._group.insert(inserts)
+
+    def _commit(self, inserts: list[Insert]) -> None:
+        """Commit all that can be, in one transaction; each gets its positions or its error.
+
+        Raises `EngineFailure` (nothing was written) or `InsertOutcomeUnknown`, which are then the error of each.
+        """
+        unknown: list[_Attempt] = []
+        for attempt in range(MAX_ATTEMPTS):
+            if attempt >= _IMMEDIATE_ATTEMPTS:
+                pause = _FIRST_PAUSE_SECONDS * 2 ** (attempt - _IMMEDIATE_ATTEMPTS)
+                self._sleep(min(pause, _LONGEST_PAUSE_SECONDS))
+            try:
+                with self._engine.begin() as transaction:
+                    for earlier in unknown:
+                        if transaction.get_many(earlier.proof) == earlier.proof:
+                            return earlier.settle()
+                    made = self._write(transaction, inserts)
+                    try:
+                        transaction.commit()
+                    except OutcomeUnknown:
+                        # The next attempt reads this one's keys first. It cannot write twice: if this one
+                        # turns out to be there after all, the head has moved and so have the streams.
+                        unknown.append(made)
+                    else:
+                        return made.settle()
+            except (Conflict, KeyExists):
+                continue
+            except EngineError as error:
+                if unknown:
+                    raise InsertOutcomeUnknown(f"perhaps written: {error}") from error
+                raise EngineFailure(str(error)) from error
         if unknown:
             raise InsertOutcomeUnknown(f"perhaps written: the engine did not answer {len(unknown)} times")
         raise EngineFailure(f"other writers were faster {MAX_ATTEMPTS} times")
 
-    def _write(
-        self, transaction: Transaction, stored_events: Sequence[StoredEvent], tracking: Tracking | None
-    ) -> dict[bytes, bytes]:
-        """Put everything into the transaction; what would prove afterwards that it was committed.
+    def _write(self, transaction: Transaction, inserts: list[Insert]) -> "_Attempt":
+        """Put all that can be into the transaction."""
+        made = _Attempt()
+        head = self._read_head(transaction)
+        for insert in inserts:
+            try:
+                position, previous_hash = self._write_one(transaction, insert, head, made)
+            except (IntegrityError, InvalidRecord) as error:
+                made.outcomes.append((insert, error))
+            else:
+                made.outcomes.append((insert, range(head[0] + 1, position + 1)))
+                head = position, previous_hash
+        if made.records:
+            transaction.put(self._head, LogHead(*head).encode())
+        return made
 
-        The proof is the records; without any, the tracking position. Another writer's record with the same
-        bytes at the same place counts as ours: the log then says what it was asked to say.
+    def _write_one(
+        self, transaction: Transaction, insert: Insert, head: tuple[int, bytes], made: "_Attempt"
+    ) -> tuple[int, bytes]:
+        """Put one insert into the transaction, all or nothing, and note that in `made`; the head after it.
+
+        Raises `IntegrityError` and `InvalidRecord`.
         """
-        proof: dict[bytes, bytes] = {}
-        position, previous_hash = self._read_head(transaction)
-        if tracking is not None:
-            key = self._tracking_key(tracking.application_name)
-            recorded = self._read_tracking(transaction, key)
-            if not 0 <= tracking.notification_id <= MAX_NUMBER:
-                raise InvalidRecord(f"a tracking position is between 0 and {MAX_NUMBER}")
-            if recorded is not None and recorded >= tracking.notification_id:
-                raise IntegrityError(
-                    f"{tracking.application_name} is tracked up to {recorded} already, "
-                    f"{tracking.notification_id} is not above that"
-                )
-            value = NUMBER.pack(tracking.notification_id)
-            transaction.put(key, value)
-            if not stored_events:
-                return {key: value}
-        for stored in stored_events:
+        if len(insert.stored_events) > MAX_EVENTS_PER_BATCH:
+            raise InvalidRecord(
+                f"a batch has up to {MAX_EVENTS_PER_BATCH} events, this one {len(insert.stored_events)}"
+            )
+        records: dict[bytes, bytes] = {}
+        tracked: dict[bytes, bytes] = {}
+        if insert.tracking is not None:
+            key = self._tracking_key(insert.tracking.application_name)
+            self._check_tracking(insert.tracking, self._read_tracking(transaction, key))
+            tracked[key] = NUMBER.pack(insert.tracking.notification_id)
+        position, previous_hash = head
+        places: dict[bytes, bytes] = {}
+        for stored in insert.stored_events:
             position += 1
             stream = _stream_id(stored.originator_id)
-            record = Record(previous_hash, stream, stored.originator_version, stored.topic, stored.state)
-            data = record.encode()
+            version, topic = stored.originator_version, stored.topic
+            data = Record(previous_hash, stream, version, topic, stored.state).encode()
             if len(data) > MAX_VALUE_BYTES:
                 raise InvalidRecord(f"a record has up to {MAX_VALUE_BYTES} bytes, this one {len(data)}")
             previous_hash = hash_record(data)
-            version = NUMBER.pack(stored.originator_version)
-            try:
-                transaction.insert(self._stream_prefix(stored.originator_id) + version, NUMBER.pack(position))
-            except KeyExists:
-                raise IntegrityError(
-                    f"version {stored.originator_version} of {stored.originator_id} is recorded already"
-                ) from None
-            entry = self._entries + NUMBER.pack(position)
-            transaction.put(entry, data)
-            proof[entry] = data
-        transaction.put(self._head, _HEAD.pack(position, previous_hash))
-        return proof
+            stream_key = self._streams + encode_stream_id(stream) + b"\0"
+            place = stream_key + NUMBER.pack(version)
+            if place in places or transaction.get(place) is not None:
+                raise IntegrityError(f"version {version} of {stored.originator_id} is recorded already")
+            if (
+                insert.after
+                and not places
+                and transaction.get(stream_key + NUMBER.pack(insert.after)) is None
+            ):
+                raise IntegrityError(f"{stored.originator_id} has no version {insert.after}")
+            packed = NUMBER.pack(position)
+            places[place] = packed
+            records[self._entries + packed] = data
+        for key, value in (*places.items(), *records.items(), *tracked.items()):
+            transaction.put(key, value)
+        made.records.update(records)
+        made.tracked.update(tracked)
+        return position, previous_hash
 
-    def _positions(self, written: dict[bytes, bytes]) -> list[int]:
-        return [decode_number(key[len(self._entries) :]) for key in written if key.startswith(self._entries)]
+    def _check_tracking(self, tracking: Tracking, recorded: int | None) -> None:
+        if not 0 <= tracking.notification_id <= MAX_NUMBER:
+            raise InvalidRecord(f"a tracking position is between 0 and {MAX_NUMBER}")
+        if recorded is not None and recorded >= tracking.notification_id:
+            raise IntegrityError(
+                f"{tracking.application_name} is tracked up to {recorded} already, "
+                f"{tracking.notification_id} is not above that"
+            )
+
+
+class _Attempt:
+    """One attempt at a commit: what comes of each insert if it succeeds, and what it has put into the transaction."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[tuple[Insert, range | MuError | IntegrityError]] = []
+        self.records: dict[bytes, bytes] = {}
+        self.tracked: dict[bytes, bytes] = {}
+
+    @property
+    def proof(self) -> dict[bytes, bytes]:
+        """What is there if it succeeded: the records; without any, the tracking positions, which can move on.
+
+        Another writer's record with the same bytes at the same place counts as ours: the log then says what it was
+        asked to say.
+        """
+        return self.records or self.tracked
+
+    def settle(self) -> None:
+        """It has succeeded."""
+        for insert, outcome in self.outcomes:
+            if isinstance(outcome, range):
+                insert.positions = outcome
+            else:
+                insert.error = outcome
 
 
 def _stream_id(originator_id: UUID | str) -> str:
@@ -241,10 +285,3 @@ def read_originator_id(stream: str) -> UUID | str:
         return UUID(stream[len(_UUID_URN) :])
     except ValueError as error:
         raise DecodeError(f"the stream id {stream!r} is not a UUID's") from error
-
-
-def decode_number(data: bytes) -> int:
-    """The integer that 8 bytes, big-endian, hold. Raises `DecodeError`."""
-    if len(data) != NUMBER.size:
-        raise DecodeError(f"a number in the log has {NUMBER.size} bytes, this one {len(data)}")
-    return NUMBER.unpack(data)[0]

@@ -1,17 +1,18 @@
 """The log of a region: typed entries on the recorder, in one order, appended to by expected version, and followed."""
 
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import msgspec
 import trio
-from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
+from eventsourcing.persistence import IntegrityError, StoredEvent
 
 from contract.errors import MuError
 from events import codec
 from events.catalogue import Event, Source, kind
 from events.codec import Recorded
-from events.record import Record
+from events.group_commit import Insert, TaskGroupCommit
+from events.record import MAX_VERSION, Record
 from events.recorder import EngineProcessRecorder
 
 FIRST_POSITION = 1
@@ -56,6 +57,7 @@ class Log:
     def __init__(self, recorder: EngineProcessRecorder, now: Callable[[], int]) -> None:
         self._recorder = recorder
         self._now = now
+        self._tasks = TaskGroupCommit(recorder.insert_together)
         self._wakers: set[Callable[[], None]] = set()
 
     def append(
@@ -63,17 +65,36 @@ class Log:
         stream: str,
         expected_version: int,
         events: Sequence[tuple[Source, Event]],
-        *,
-        tracking: tuple[str, int] | None = None,
     ) -> list[int]:
         """Append `events` to `stream` after its `expected_version` (0: it is new), all or none, and durably.
 
-        `tracking` is the name of a cursor and its new place, moved in the same transaction. Returns the positions.
-        Raises `StreamConflict` when the stream is at another version, or the cursor further on already.
+        Returns the positions. Raises `StreamConflict` when the stream is at another version.
         """
-        # the recorder refuses a version that is there already, but not one that would leave a hole
-        if self.version(stream) != expected_version:
-            raise StreamConflict(stream, expected_version)
+        insert = self._insert(stream, expected_version, events)
+        self._recorder.insert_together([insert])
+        return self._appended(insert, stream, expected_version)
+
+    async def append_from_task(
+        self,
+        stream: str,
+        expected_version: int,
+        events: Sequence[tuple[Source, Event]],
+    ) -> list[int]:
+        """As `append`, for trio tasks: those that append at the same time share a thread and a commit.
+
+        A cancellation waits until the outcome is known.
+        """
+        insert = self._insert(stream, expected_version, events)
+        with suppress(IntegrityError):
+            await self._tasks.insert(insert)
+        return self._appended(insert, stream, expected_version)
+
+    def _insert(
+        self,
+        stream: str,
+        expected_version: int,
+        events: Sequence[tuple[Source, Event]],
+    ) -> Insert:
         recorded_at = self._now()
         stored = [
             StoredEvent(
@@ -84,15 +105,16 @@ class Log:
             )
             for offset, (source, event) in enumerate(events, 1)
         ]
+        return Insert(stored, None, expected_version)
+
+    def _appended(self, insert: Insert, stream: str, expected_version: int) -> list[int]:
         try:
-            positions = self._recorder.insert_events(
-                stored, tracking=Tracking(*tracking) if tracking else None
-            )
+            positions = insert.result()
         except IntegrityError:
             raise StreamConflict(stream, expected_version) from None
         for wake in tuple(self._wakers):
             wake()
-        return list(positions or ())
+        return positions
 
     def head(self) -> Head:
         """The last position and its hash."""
@@ -107,6 +129,15 @@ class Log:
         while batch := self.read(start):
             yield from batch
             start = batch[-1].position + 1
+
+    def newest_first(self, stream: str) -> Iterator[Entry]:
+        """Every entry of a stream from its present end backwards, in bounded memory."""
+        last = MAX_VERSION
+        while records := self._recorder.stream_records(
+            stream, 0, last, limit=READ_BATCH_ENTRIES, reverse=True
+        ):
+            yield from (entry(position, record) for position, record in records)
+            last = records[-1][1].version - 1
 
     def version(self, stream: str) -> int:
         """The version of the last entry of `stream`, 0 if there is none."""

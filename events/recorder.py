@@ -28,7 +28,9 @@ from contract.errors import DecodeError, InvalidInput
 from events.engine import Engine
 from events.engine.lmdb import LmdbEngine
 from events.engine.memory import MemoryEngine
-from events.entries import NUMBER, EngineRecorder, decode_number, read_originator_id
+from events.entries import EngineRecorder, read_originator_id
+from events.group_commit import Insert
+from events.log_keys import NUMBER, decode_number
 from events.record import MAX_VERSION, Record
 
 
@@ -50,21 +52,29 @@ class EngineAggregateRecorder(EngineRecorder, AggregateRecorder):
     ) -> Sequence[StoredEvent]:
         first = 0 if gt is None else max(gt + 1, 0)
         last = MAX_VERSION if lte is None else min(lte, MAX_VERSION)
+        return [
+            StoredEvent(originator_id, record.version, record.topic, record.state)
+            for _, record in self.stream_records(originator_id, first, last, limit=limit, reverse=desc)
+        ]
+
+    def stream_records(
+        self, originator_id: UUID | str, first: int, last: int, *, limit: int | None, reverse: bool = False
+    ) -> list[tuple[int, Record]]:
+        """Up to `limit` records of a stream with their positions, from version `first` to `last` or backwards."""
         if first > last:
             return []
         stream = self._stream_prefix(originator_id)
         start, end = stream + NUMBER.pack(first), stream + NUMBER.pack(last) + b"\0"
         with self._reading() as snapshot:
-            keys = [
-                self._entries + position
-                for _, position in snapshot.scan(start, end, limit=limit, reverse=desc)
-            ]
-            entries = snapshot.get_many(keys)
+            positions = [position for _, position in snapshot.scan(start, end, limit=limit, reverse=reverse)]
+            entries = snapshot.get_many([self._entries + position for position in positions])
         try:
-            records = [Record.decode(entries[key]) for key in keys]
+            return [
+                (decode_number(position), Record.decode(entries[self._entries + position]))
+                for position in positions
+            ]
         except KeyError as error:
             raise DecodeError(f"the log has lost an entry of the stream {originator_id}") from error
-        return [StoredEvent(originator_id, record.version, record.topic, record.state) for record in records]
 
 
 class EngineApplicationRecorder(EngineAggregateRecorder, ApplicationRecorder):
@@ -77,9 +87,12 @@ class EngineApplicationRecorder(EngineAggregateRecorder, ApplicationRecorder):
         self._listeners: set[threading.Event] = set()
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
-        positions = self._insert(stored_events, None)
-        self._notify_listeners()
-        return positions
+        return self._insert(stored_events, None)
+
+    def insert_together(self, inserts: Sequence[Insert]) -> None:
+        super().insert_together(inserts)
+        for listener in tuple(self._listeners):
+            listener.set()
 
     def select_notifications(
         self,
@@ -125,10 +138,6 @@ class EngineApplicationRecorder(EngineAggregateRecorder, ApplicationRecorder):
         """Leave `event` alone from now on."""
         self._listeners.discard(event)
 
-    def _notify_listeners(self) -> None:
-        for listener in tuple(self._listeners):
-            listener.set()
-
 
 class EngineSubscription(ListenNotifySubscription[EngineApplicationRecorder]):
     """Follows the log from a thread, woken by inserts through the same recorder."""
@@ -163,9 +172,7 @@ class EngineProcessRecorder(EngineTrackingRecorder, EngineApplicationRecorder, P
     def insert_events(
         self, stored_events: Sequence[StoredEvent], *, tracking: Tracking | None = None, **kwargs: Any
     ) -> Sequence[int]:
-        positions = self._insert(stored_events, tracking)
-        self._notify_listeners()
-        return positions
+        return self._insert(stored_events, tracking)
 
 
 _RecorderClass = TypeVar("_RecorderClass", bound=EngineRecorder)

@@ -1,9 +1,15 @@
-"""Checks that a log is whole: positions without a gap, each record holding the hash of the one before."""
+"""Checks that a log is whole: its chain of entries, its streams, the chain events of each scope, and the signatures."""
 
-from contract.errors import MuError
-from events.log import FIRST_POSITION, READ_BATCH_ENTRIES, Head
-from events.record import ZERO_HASH
+from collections.abc import Callable
+
+from contract.errors import DecodeError, MuError
+from events.log import READ_BATCH_ENTRIES, Head
+from events.record import Record
 from events.recorder import EngineProcessRecorder
+from events.verification import Verification, Verified
+
+MAX_DISAGREEMENTS = 1000
+"""A damaged log is not read on to find more."""
 
 
 class BrokenLog(MuError):
@@ -14,19 +20,59 @@ class BrokenLog(MuError):
         self.position = position
 
 
-def verify(recorder: EngineProcessRecorder) -> Head:
-    """Read the whole log and return its head. Raises `BrokenLog` at the first entry that does not fit."""
-    expected, previous_hash = FIRST_POSITION, ZERO_HASH
-    while records := recorder.records(expected, READ_BATCH_ENTRIES):
-        for position, record in records:
-            if position != expected:
-                raise BrokenLog(expected, "is missing")
-            if record.previous_hash != previous_hash:
-                raise BrokenLog(position, "does not hold the hash of the entry before it")
-            expected, previous_hash = position + 1, record.hash
+def examine(
+    recorder: EngineProcessRecorder, *, progress: Callable[[int], None] = lambda position: None
+) -> Verified:
+    """Check the whole log as it stands now; `progress` is told the position that was reached, now and then.
+
+    Stops after `MAX_DISAGREEMENTS`.
+    """
     head = Head(*recorder.head())
-    if head != Head(expected - 1, previous_hash):
-        raise BrokenLog(
-            expected - 1, f"is the last entry, but the head of the log names position {head.position}"
-        )
-    return head
+    verification = Verification(lambda position: _record_at(recorder, position))
+    while verification.position < head.position:
+        if len(verification.disagreements) >= MAX_DISAGREEMENTS:
+            return verification.result(head)
+        before = verification.position
+        wanted = min(READ_BATCH_ENTRIES, head.position - before)
+        try:
+            records = recorder.records(before + 1, wanted)
+        except DecodeError:
+            _add_singly(recorder, verification, before + wanted)
+        else:
+            for position, record in records:
+                if position <= head.position:
+                    verification.add(position, record)
+        if verification.position == before:
+            break
+        progress(verification.position)
+    return verification.finish(head)
+
+
+def _add_singly(recorder: EngineProcessRecorder, verification: Verification, last: int) -> None:
+    """Records one of which cannot be read."""
+    while (wanted := verification.position + 1) <= last:
+        try:
+            records = recorder.records(wanted, 1)
+        except DecodeError as error:
+            verification.skip(wanted, str(error))
+            continue
+        if not records or records[0][0] > last:
+            return
+        verification.add(*records[0])
+
+
+def _record_at(recorder: EngineProcessRecorder, position: int) -> Record | None:
+    try:
+        found = recorder.records(position, 1)
+    except DecodeError:
+        return None
+    return found[0][1] if found and found[0][0] == position else None
+
+
+def verify(recorder: EngineProcessRecorder) -> Head:
+    """Read the whole log and return its head. Raises `BrokenLog` with the first thing that does not fit."""
+    verified = examine(recorder)
+    if verified.disagreements:
+        first = verified.disagreements[0]
+        raise BrokenLog(first.position, first.problem)
+    return verified.head

@@ -1,15 +1,18 @@
 """Hypothesis strategies for the events of a region, and logs that hold them."""
 
 from collections.abc import Sequence
+from typing import Any, get_args, get_type_hints
 
 from hypothesis import strategies as st
 from solders.pubkey import Pubkey
 
+from contract.terms import Prices, Terms, Usage
 from events.catalogue import (
     ChainEvent,
     ChainSource,
     Event,
     Finality,
+    MarketplaceEvent,
     NodeJoined,
     NodeLeft,
     NodeLost,
@@ -33,7 +36,14 @@ from tests.manifests import manifests
 STACKS = tuple(str(Pubkey([number] * 32)) for number in range(1, 5))
 NODES = tuple((node_hash("10.0.0.1", 7000 + number, 1), 7000 + number) for number in range(3))
 OWNER = str(Pubkey([77] * 32))
+ESCROW = str(Pubkey([66] * 32))
 SCOPE = str(Pubkey([88] * 32))
+TERMS = Terms(
+    minimum_escrow=1,
+    max_instructions_per_call=10**10,
+    notice_seconds=3600,
+    prices=Prices(gateway_million_requests=5),
+)
 ZEROS = bytes(32)
 
 _chain = {"scope": SCOPE, "sequence": 1, "previous_hash": ZEROS, "event_hash": ZEROS}
@@ -49,13 +59,17 @@ def _joined(pair: tuple[str, int]) -> NodeJoined:
     )
 
 
+def _fixed(**values: Any) -> dict[str, st.SearchStrategy[Any]]:
+    return {name: st.just(value) for name, value in values.items()}
+
+
 events: st.SearchStrategy[Event] = st.one_of(
-    st.builds(StackDeployed, stack=_stacks, owner=st.just(OWNER), seed=st.just(0), revision=_revisions,
-              manifest=_manifest_bytes, **{name: st.just(value) for name, value in _chain.items()}),
-    st.builds(StackUpdated, stack=_stacks, owner=st.just(OWNER), revision=_revisions, manifest=_manifest_bytes,
-              **{name: st.just(value) for name, value in _chain.items()}),
-    st.builds(StackDeleted, stack=_stacks, owner=st.just(OWNER), revision=_revisions,
-              **{name: st.just(value) for name, value in _chain.items()}),
+    st.builds(StackDeployed, stack=_stacks, revision=_revisions, manifest=_manifest_bytes,
+              **_fixed(owner=OWNER, escrow=ESCROW, minimum=1, seed=0, **_chain)),
+    st.builds(StackUpdated, stack=_stacks, revision=_revisions, manifest=_manifest_bytes,
+              **_fixed(owner=OWNER, escrow=ESCROW, minimum=1, **_chain)),
+    st.builds(StackDeleted, stack=_stacks, revision=_revisions,
+              **_fixed(owner=OWNER, escrow=ESCROW, withdrawal_from=0, deleted_at=9, **_chain)),
     st.sampled_from(NODES).map(_joined),
     st.builds(NodeLeft, node=_nodes, generation=st.just(1)),
     st.builds(NodeLost, node=_nodes, generation=st.just(1)),
@@ -63,22 +77,58 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(StackStopped, stack=_stacks, revision=_revisions, node=_nodes),
     st.builds(StackFailed, stack=_stacks, revision=_revisions, node=_nodes, reason=st.text(max_size=5)),
 )  # fmt: skip
+"""What the projections of a region read."""
+
+_u64s = st.integers(0, 2**64 - 1)
+_prices = st.builds(Prices, **dict.fromkeys(Prices.__struct_fields__, _u64s))
+_terms = st.builds(
+    Terms, minimum_escrow=_u64s, max_instructions_per_call=_u64s, notice_seconds=_u64s, prices=_prices
+)
+_fields: dict[type, st.SearchStrategy[Any]] = {
+    int: st.integers(-(2**63), 2**64 - 1),
+    str: st.text(st.characters(codec="utf-8")),
+    bytes: st.binary(),
+    Terms: _terms,
+    Usage: st.builds(Usage, **dict.fromkeys(Usage.__struct_fields__, _u64s)),
+}
+marketplace_events: st.SearchStrategy[MarketplaceEvent] = st.one_of(
+    *(
+        st.builds(kind, **{name: _fields[field] for name, field in get_type_hints(kind).items()})
+        for kind in get_args(MarketplaceEvent)
+    )
+)
+"""Any event of the program, with any values."""
 
 
 def region_created() -> RegionCreated:
-    return RegionCreated(provider=OWNER, number=1, name="local", base_url="http://127.0.0.1", **_chain)
+    return RegionCreated(
+        provider=OWNER, number=1, name="local", base_url="http://127.0.0.1", terms=TERMS, **_chain
+    )
 
 
 def deployed(stack: str, manifest: bytes, revision: int = 1) -> StackDeployed:
-    return StackDeployed(stack=stack, owner=OWNER, seed=0, revision=revision, manifest=manifest, **_chain)
+    return StackDeployed(
+        stack=stack,
+        owner=OWNER,
+        escrow=ESCROW,
+        minimum=1,
+        seed=0,
+        revision=revision,
+        manifest=manifest,
+        **_chain,
+    )
 
 
 def updated(stack: str, manifest: bytes, revision: int) -> StackUpdated:
-    return StackUpdated(stack=stack, owner=OWNER, revision=revision, manifest=manifest, **_chain)
+    return StackUpdated(
+        stack=stack, owner=OWNER, escrow=ESCROW, minimum=1, revision=revision, manifest=manifest, **_chain
+    )
 
 
 def deleted(stack: str, revision: int = 1) -> StackDeleted:
-    return StackDeleted(stack=stack, owner=OWNER, revision=revision, **_chain)
+    return StackDeleted(
+        stack=stack, owner=OWNER, escrow=ESCROW, withdrawal_from=0, revision=revision, deleted_at=9, **_chain
+    )
 
 
 def joined(number: int) -> NodeJoined:

@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 from contract.errors import DecodeError
 from events.catalogue import Event
 from events.codec import Recorded, decode, encode
-from tests.entries import events, region_created, source_of
+from tests.entries import events, marketplace_events, region_created, source_of
 
 
-@given(events, st.integers(0, 2**62))
+@given(events | marketplace_events, st.integers(0, 2**62))
 def test_round_trip(event: Event, recorded_at: int):
     recorded = Recorded(source_of(event), recorded_at, event)
     assert decode(encode(recorded)) == recorded
 
 
-@given(events, st.data())
+@given(events | marketplace_events, st.data())
 def test_truncated_followed_and_altered(event: Event, data: st.DataObject):
     whole = encode(Recorded(source_of(event), 1, event))
     with pytest.raises(DecodeError):

@@ -48,14 +48,6 @@ def test_another_version_than_expected_is_refused_whole(log: Log, expected_versi
     assert log.append("a", log.version("a"), [PAIR]) == [3]
 
 
-def test_a_cursor_moves_with_its_events_and_never_back(log: Log):
-    log.append("a", 0, [PAIR], tracking=("chain/x", 5))
-    with pytest.raises(StreamConflict):
-        log.append("a", 1, [PAIR], tracking=("chain/x", 5))
-    assert log.head().position == 1
-    assert log.append("a", 1, [PAIR], tracking=("chain/x", 6)) == [2]
-
-
 def test_replay_reads_past_one_batch(log: Log):
     append_all(log, [EVENT] * 1300)
     assert [entry.position for entry in log.replay(2)] == list(range(2, 1301))

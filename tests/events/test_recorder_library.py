@@ -1,4 +1,4 @@
-"""The eventsourcing library's own test cases for recorders and factories, on both engines."""
+"""The eventsourcing library's own test cases for recorders and factories, on every engine."""
 
 import tempfile
 from pathlib import Path
@@ -24,6 +24,7 @@ from events.recorder import (
     EngineTrackingRecorder,
     Factory,
 )
+from tests.tikv import new_tikv_engine
 
 
 class OnMemory:
@@ -41,6 +42,11 @@ class OnLmdb(OnMemory):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         return LmdbEngine(Path(folder.name))
+
+
+class OnTikv(OnMemory):
+    def make_engine(self):
+        return new_tikv_engine()
 
 
 class TestAggregateRecorderOnMemory(OnMemory, AggregateRecorderTestCase):
@@ -86,6 +92,29 @@ class TestNonInterleavingOnMemory(OnMemory, NonInterleavingNotificationIDsBaseCa
 
 
 class TestNonInterleavingOnLmdb(OnLmdb, NonInterleavingNotificationIDsBaseCase):
+    recorder_class = EngineApplicationRecorder
+
+
+class TestAggregateRecorderOnTikv(OnTikv, AggregateRecorderTestCase):
+    recorder_class = EngineAggregateRecorder
+
+
+class TestApplicationRecorderOnTikv(OnTikv, ApplicationRecorderTestCase):
+    recorder_class = EngineApplicationRecorder
+
+    def test_insert_subscribe(self):
+        self.optional_test_insert_subscribe()
+
+
+class TestTrackingRecorderOnTikv(OnTikv, TrackingRecorderTestCase):
+    recorder_class = EngineTrackingRecorder
+
+
+class TestProcessRecorderOnTikv(OnTikv, ProcessRecorderTestCase):
+    recorder_class = EngineProcessRecorder
+
+
+class TestNonInterleavingOnTikv(OnTikv, NonInterleavingNotificationIDsBaseCase):
     recorder_class = EngineApplicationRecorder
 
 

@@ -1,10 +1,24 @@
-import pytest
+from collections.abc import Sequence
 
+import msgspec
+import pytest
+from eventsourcing.persistence import StoredEvent
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from solders.keypair import Keypair
+
+from events.catalogue import Event, Finalized, NodeSource, Retracted, StackDeleted
+from events.checkpoints import sign
 from events.engine.memory import MemoryEngine
+from events.log import Log
 from events.record import Record
 from events.recorder import EngineProcessRecorder
-from events.verify import BrokenLog, verify
+from events.verification import Disagreement
+from events.verify import MAX_DISAGREEMENTS, BrokenLog, examine, verify
 from tests.entries import append_all, joined, open_log
+from tests.events.logs import NODE, NODE_KEY, region_created
+from tests.events.logs import joined as our_node_joined
+from tests.events.make_fixtures import path
 
 
 @pytest.fixture
@@ -18,33 +32,50 @@ def key(position: int) -> bytes:
     return b"log/e" + position.to_bytes(8, "big")
 
 
+def alter(engine: MemoryEngine, position: int) -> None:
+    """Say that the entry was recorded at another time."""
+    with engine.begin() as transaction:
+        record = Record.decode(transaction.get(key(position)) or b"")
+        plain = msgspec.msgpack.decode(record.state)
+        plain["recorded_at"] = 5
+        state = msgspec.msgpack.encode(plain)
+        forged = Record(record.previous_hash, record.stream, record.version, record.topic, state)
+        transaction.put(key(position), forged.encode())
+        transaction.commit()
+
+
+def replace(engine: MemoryEngine, position: int, data: bytes) -> None:
+    with engine.begin() as transaction:
+        transaction.put(key(position), data)
+        transaction.commit()
+
+
+def disagreements(engine: MemoryEngine) -> tuple[Disagreement, ...]:
+    return examine(EngineProcessRecorder(engine)).disagreements
+
+
 def test_a_whole_log_gives_its_head(engine: MemoryEngine):
     assert verify(EngineProcessRecorder(engine)) == open_log(engine).head()
     assert verify(EngineProcessRecorder(MemoryEngine())).position == 0
 
 
+def test_progress_is_told(engine: MemoryEngine):
+    told: list[int] = []
+    examine(EngineProcessRecorder(engine), progress=told.append)
+    assert told == [512, 600]
+
+
 @pytest.mark.parametrize("position", [1, 300, 599])
 def test_an_altered_entry_shows_at_the_next(engine: MemoryEngine, position: int):
-    with engine.begin() as transaction:
-        record = Record.decode(transaction.get(key(position)) or b"")
-        forged = Record(
-            record.previous_hash, record.stream, record.version, record.topic, record.state + b"\0"
-        )
-        transaction.put(key(position), forged.encode())
-        transaction.commit()
+    alter(engine, position)
     with pytest.raises(BrokenLog, match="hash") as caught:
         verify(EngineProcessRecorder(engine))
     assert caught.value.position == position + 1
+    assert [found.position for found in disagreements(engine)] == [position + 1]
 
 
 def test_an_altered_last_entry_shows_at_the_head(engine: MemoryEngine):
-    with engine.begin() as transaction:
-        record = Record.decode(transaction.get(key(600)) or b"")
-        forged = Record(
-            record.previous_hash, record.stream, record.version, record.topic, record.state + b"\0"
-        )
-        transaction.put(key(600), forged.encode())
-        transaction.commit()
+    alter(engine, 600)
     with pytest.raises(BrokenLog, match="head"):
         verify(EngineProcessRecorder(engine))
 
@@ -57,3 +88,194 @@ def test_a_missing_entry_is_named(engine: MemoryEngine, position: int):
     with pytest.raises(BrokenLog) as caught:
         verify(EngineProcessRecorder(engine))
     assert caught.value.position == (position if position < 600 else 599)
+
+
+def test_each_disagreement_is_told_with_its_position(engine: MemoryEngine):
+    alter(engine, 20)
+    replace(engine, 100, b"junk")
+    alter(engine, 400)
+    replace(engine, 600, b"junk")
+    found = disagreements(engine)
+    assert {disagreement.position for disagreement in found} == {21, 100, 101, 401, 600}
+    # the version in the lost one is lost too
+    assert [f.problem for f in found if f.position == 101] == ["version 101 of all should be 100"]
+
+
+def test_a_log_of_rubbish_is_not_read_to_its_end():
+    engine = MemoryEngine()
+    append_all(open_log(engine), [joined(0)] * (MAX_DISAGREEMENTS + 600))
+    for position in range(1, MAX_DISAGREEMENTS + 601):
+        replace(engine, position, b"junk")
+    assert MAX_DISAGREEMENTS <= len(disagreements(engine)) < MAX_DISAGREEMENTS + 600
+
+
+@pytest.mark.parametrize(("version", "topic"), [(2, "NodeJoined"), (1, "NodeLeft")])
+def test_a_version_left_out_and_a_wrong_name(version: int, topic: str):
+    engine = MemoryEngine()
+    append_all(open_log(engine), [joined(0)])
+    record = EngineProcessRecorder(engine).records(1, 1)[0][1]
+    forged = Record(record.previous_hash, record.stream, version, topic, record.state)
+    replace(engine, 1, forged.encode())
+    with engine.begin() as transaction:
+        transaction.put(b"log/h", (1).to_bytes(8, "big") + forged.hash)
+        transaction.commit()
+    [found] = disagreements(engine)
+    assert ("version 2" if version == 2 else "is called NodeLeft") in found.problem
+
+
+def chain(scope: str, sequence: int, fork: int = 0, previous_fork: int = 0) -> StackDeleted:
+    """The event with this number on a fork, after one of another fork."""
+    before = hash_on(sequence - 1, previous_fork) if sequence > 1 else bytes(32)
+    return StackDeleted(
+        scope=scope, sequence=sequence, previous_hash=before, event_hash=hash_on(sequence, fork),
+        stack="s", owner="o", escrow="e", withdrawal_from=0, revision=1, deleted_at=1,
+    )  # fmt: skip
+
+
+def hash_on(sequence: int, fork: int) -> bytes:
+    return bytes([sequence, fork]) * 16
+
+
+def retracted(scope: str, first: int, last: int, positions: Sequence[int]) -> Retracted:
+    return Retracted(scope=scope, first_sequence=first, last_sequence=last, positions=tuple(positions))
+
+
+def written(events: Sequence[Event]) -> MemoryEngine:
+    engine = MemoryEngine()
+    append_all(open_log(engine), events)
+    return engine
+
+
+A, B = "scope a", "scope b"
+
+
+@pytest.fixture
+def _made_up_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events hash to what they say."""
+    monkeypatch.setattr("events.verification.event_hash", lambda event: event.event_hash)
+
+
+@pytest.mark.usefixtures("_made_up_hashes")
+@pytest.mark.parametrize(
+    ("events", "position", "problem"),
+    [
+        ([chain(A, 1), chain(B, 1), chain(A, 2), chain(B, 2)], 0, ""),
+        ([chain(A, 2)], 1, "comes after event 0"),
+        ([chain(A, 1), chain(A, 3)], 2, "comes after event 1"),
+        ([chain(A, 1), chain(A, 1)], 2, "comes after event 1"),
+        ([chain(A, 1), chain(A, 2, previous_fork=7)], 2, "hash of the event before"),
+        (
+            [chain(A, 1), chain(A, 2, 1), chain(A, 3, 1, 1), retracted(A, 2, 3, [2, 3]), chain(A, 2), chain(A, 3)],
+            0,
+            "",
+        ),
+        ([chain(A, 1, 1), retracted(A, 1, 1, [1]), chain(A, 1), chain(B, 1)], 0, ""),
+        ([chain(A, 1, 1), retracted(A, 1, 1, [1]), chain(A, 1, 2), retracted(A, 1, 1, [3]), chain(A, 1)], 0, ""),
+        ([chain(A, 1), chain(A, 2, 1), retracted(A, 2, 2, [2]), chain(A, 2, 2, 1)], 4, "hash of the event before"),
+        ([chain(A, 1), chain(A, 2), retracted(A, 2, 2, [2]), chain(A, 3)], 4, "comes after event 1"),
+        ([chain(A, 1), chain(A, 2), retracted(A, 1, 1, [1])], 3, "the last of which is 2"),
+        ([chain(A, 1), chain(A, 2), retracted(A, 1, 2, [2])], 3, "names 1 positions"),
+        ([chain(A, 1), chain(B, 1), retracted(A, 1, 1, [2])], 3, "position 2, which is not event 1"),
+        ([chain(A, 1), joined(0), retracted(A, 1, 1, [2])], 3, "position 2, which is not event 1"),
+        ([chain(A, 1), retracted(A, 1, 1, [9])], 2, "position 9, which is not event 1"),
+        ([chain(A, 1), Finalized(scope=A, sequence=1), chain(A, 2), retracted(A, 2, 2, [3])], 0, ""),
+        ([chain(A, 1), Finalized(scope=A, sequence=1), retracted(A, 1, 1, [1])], 3, "finalized up to 1"),
+        ([chain(A, 1), Finalized(scope=A, sequence=2)], 2, "called finalized"),
+        ([chain(A, 1), chain(A, 2), Finalized(scope=A, sequence=2), Finalized(scope=A, sequence=1)], 4, "called"),
+    ],
+)  # fmt: skip
+def test_chain_events_follow_the_programs_sequence(events: list[Event], position: int, problem: str):
+    found = disagreements(written(events))
+    if not problem:
+        assert found == ()
+        return
+    assert found[0].position == position
+    assert any(problem in disagreement.problem for disagreement in found)
+
+
+@pytest.mark.usefixtures("_made_up_hashes")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from([A, B]), st.integers(0, 3)), max_size=12))
+def test_any_history_of_forks_agrees(acts: list[tuple[str, int]]):
+    """Each act retracts some of a scope's events and adds two on a new fork."""
+    happened: list[Event] = []
+    live: dict[str, list[tuple[int, int]]] = {A: [], B: []}
+    for fork, (scope, retract) in enumerate(acts, 1):
+        events = live[scope]
+        gone = events[len(events) - min(retract, len(events)) :]
+        if gone:
+            del events[len(events) - len(gone) :]
+            happened.append(
+                retracted(scope, len(events) + 1, len(events) + len(gone), [position for position, _ in gone])
+            )
+        for _ in range(2):
+            previous_fork = events[-1][1] if events else 0
+            happened.append(chain(scope, len(events) + 1, fork, previous_fork))
+            events.append((len(happened), fork))
+    assert disagreements(written(happened)) == ()
+
+
+def test_a_chain_event_must_have_the_hash_that_it_says():
+    good = region_created()
+    assert disagreements(written([good])) == ()
+    forged = msgspec.structs.replace(good, name="mine")
+    [found] = disagreements(written([forged]))
+    assert (found.position, "does not have the hash" in found.problem) == (1, True)
+    impossible = msgspec.structs.replace(good, provider="no address")
+    [found] = disagreements(written([impossible]))
+    assert "cannot have logged" in found.problem
+
+
+def test_an_event_of_the_first_program_is_believed():
+    engine = MemoryEngine()
+    log = open_log(engine)
+    state = path("RegionCreated", 1).read_bytes()
+    plain = msgspec.msgpack.decode(state)
+    plain["event"] |= {"sequence": 1, "previous_hash": bytes(32)}
+    recorder = EngineProcessRecorder(engine)
+    recorder.insert_events([StoredEvent("scope", 1, "RegionCreated", msgspec.msgpack.encode(plain))])
+    assert log.read()[0].event.event_hash == plain["event"]["event_hash"]
+    assert disagreements(engine) == ()
+
+
+def append(log: Log, event: Event, node: str = NODE) -> None:
+    log.append("node/a", log.version("node/a"), [(NodeSource(node, 1), event)])
+
+
+@pytest.fixture
+def signing() -> tuple[MemoryEngine, Log]:
+    engine = MemoryEngine()
+    log = open_log(engine)
+    append(log, our_node_joined())
+    return engine, log
+
+
+def test_checkpoints_of_the_log_agree(signing: tuple[MemoryEngine, Log]):
+    engine, log = signing
+    for _ in range(3):
+        head = log.head()
+        append(log, sign(head.position, head.hash, node=NODE, keypair=NODE_KEY))
+    verified = examine(EngineProcessRecorder(engine))
+    assert (verified.checkpoints, verified.disagreements) == (3, ())
+
+
+def test_checkpoints_that_do_not(signing: tuple[MemoryEngine, Log]):
+    engine, log = signing
+    head = log.head()
+    good = sign(head.position, head.hash, node=NODE, keypair=NODE_KEY)
+    foreign = Keypair.from_seed(bytes([9] * 32))
+    append(log, sign(head.position, bytes(32), node=NODE, keypair=NODE_KEY))
+    append(log, sign(3, head.hash, node=NODE, keypair=NODE_KEY))
+    append(log, sign(head.position, head.hash, node=NODE, keypair=foreign))
+    append(log, msgspec.structs.replace(good, public_key=str(foreign.pubkey())))
+    append(log, sign(head.position, head.hash, node="another", keypair=NODE_KEY), node="another")
+    append(log, good, node="another")
+    assert [(found.position, found.problem.split(":")[0]) for found in disagreements(engine)] == [
+        (2, "the checkpoint is of another log"),
+        (3, "the checkpoint is of another log"),
+        (4, f"the checkpoint's key is not the one with which {NODE} joined"),
+        (5, f"the checkpoint of {NODE} is not signed by its key"),
+        (5, f"the checkpoint's key is not the one with which {NODE} joined"),
+        (6, "the checkpoint's key is not the one with which another joined"),
+        (7, f"the checkpoint of {NODE} was recorded by another"),
+    ]

@@ -1,0 +1,209 @@
+"""`mu log`: a region's log as a thing to check, copy, count and put away."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from cli.log_text import progress_lines, statistics_lines, verified_lines
+from cli.output import digest, folder_option, json_option, printable, step, to_plain
+from contract.errors import InvalidInput, MuError
+from events.archive import Archive
+from events.export import READ_CHUNK_BYTES, describe, export, region_of, resume_export
+from events.log import FIRST_POSITION, READ_BATCH_ENTRIES
+from events.log_import import LogImport
+from events.recorder import EngineProcessRecorder
+from events.segments import FolderStore, Segment
+from events.statistics import Statistics
+from events.verify import examine
+from mu.region_folder import DATA_FOLDER, RegionFolder, find_region_folder, open_log, wall_clock_milliseconds
+
+STANDARD_STREAM = "-"
+
+file_argument = click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+resume_option = click.option("--resume", is_flag=True, help="Go on where an earlier one was interrupted.")
+
+
+class LogDisagrees(MuError):
+    """The log was altered or damaged; what is wrong has been shown."""
+
+
+@click.group()
+def log() -> None:
+    """Check, copy, count and put away a region's log."""
+
+
+@log.command()
+@folder_option
+@json_option
+def verify(folder: Path, as_json: bool) -> None:
+    """Check that the log is whole and agrees with itself.
+
+    Checks the chain of its entries, the chain's events in each scope, and the nodes' signatures. Exits with 1 and names
+    each position that disagrees.
+    """
+    with open_log(find_region_folder(folder)) as opened:
+        verified = examine(opened.recorder, progress=progress_lines("verified", opened.log.head().position))
+    if as_json:
+        click.echo(
+            json.dumps(to_plain(verified) | {"head": _head(verified.head.position, verified.head.hash)})
+        )
+    else:
+        for line in verified_lines(verified):
+            click.echo(line)
+    if verified.disagreements:
+        raise LogDisagrees(f"the log disagrees in {len(verified.disagreements)} places")
+
+
+@log.command(name="export")
+@file_argument
+@folder_option
+@click.option(
+    "--from", "first", type=click.IntRange(1), help="The first position; otherwise the first of all."
+)
+@resume_option
+def export_(file: str, folder: Path, first: int | None, resume: bool) -> None:
+    """Write the log, or a part of it, to FILE (- is the standard output)."""
+    with open_log(find_region_folder(folder)) as opened:
+        recorder = opened.recorder
+        progress = progress_lines("exported", opened.log.head().position)
+
+        def whole() -> Iterator[bytes]:
+            header = describe(
+                recorder,
+                first=first or FIRST_POSITION,
+                region=region_of(recorder),
+                created_at=wall_clock_milliseconds(),
+            )
+            return export(recorder, header, progress=progress)
+
+        if file == STANDARD_STREAM:
+            if resume:
+                raise InvalidInput("--resume", "needs a file that can be read, not the standard output")
+            sys.stdout.buffer.writelines(whole())
+            sys.stdout.buffer.flush()
+            return
+        count = _export_to_file(Path(file), recorder, whole, resume=resume, first=first, progress=progress)
+    step("log", f"{printable(file)}, {count} bytes")
+
+
+def _export_to_file(
+    path: Path,
+    recorder: EngineProcessRecorder,
+    whole: Callable[[], Iterator[bytes]],
+    *,
+    resume: bool,
+    first: int | None,
+    progress: Callable[[int], None],
+) -> int:
+    """Write or finish the file; its size in bytes."""
+    if path.exists() and not resume:
+        raise InvalidInput(str(path), "is there already; remove it, or go on with it with --resume")
+    if resume and first is not None:
+        raise InvalidInput("--from", "stands in the file that is resumed; leave it out")
+    try:
+        with path.open("r+b" if path.exists() else "w+b") as output:
+            rest = resume_export(recorder, output, progress=progress) if resume else None
+            output.writelines(whole() if rest is None else rest)
+            output.flush()
+            os.fsync(output.fileno())
+            return output.tell()
+    except OSError as error:
+        raise InvalidInput(str(path), f"cannot be written ({error.strerror})") from error
+
+
+@log.command(name="import")
+@file_argument
+@folder_option
+@resume_option
+def import_(file: str, folder: Path, resume: bool) -> None:
+    """Read a log from FILE (- is the standard input); every entry is checked before it is written.
+
+    A folder without a region gets one. No node may be running in it.
+    """
+    try:
+        target = find_region_folder(folder)
+    except InvalidInput:
+        target = RegionFolder(folder / DATA_FOLDER)
+    with target.locked(), open_log(target) as opened:
+        progress = progress_lines("imported", None)
+        imported = LogImport(opened.engine, resume=resume, progress=progress).run(_pieces(file))
+    already = f", {imported.present} were there already" if imported.present else ""
+    step("log", f"{imported.added} entries imported{already}")
+    step("head", f"position {imported.head.position}, hash {digest(imported.head.hash)}")
+
+
+def _pieces(file: str) -> Iterator[bytes]:
+    if file == STANDARD_STREAM:
+        yield from _chunks(sys.stdin.buffer)
+        return
+    try:
+        with Path(file).open("rb") as stream:
+            yield from _chunks(stream)
+    except OSError as error:
+        raise InvalidInput(file, f"cannot be read ({error.strerror})") from error
+
+
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    while data := stream.read(READ_CHUNK_BYTES):
+        yield data
+
+
+@log.command()
+@folder_option
+@json_option
+def stats(folder: Path, as_json: bool) -> None:
+    """Count the log's entries and bytes, by kind, stream and day."""
+    statistics = Statistics()
+    with open_log(find_region_folder(folder)) as opened:
+        progress = progress_lines("counted", opened.log.head().position)
+        start = FIRST_POSITION
+        while records := opened.recorder.records(start, READ_BATCH_ENTRIES):
+            for _, record in records:
+                statistics.add(record)
+            start = records[-1][0] + 1
+            progress(start - 1)
+    if as_json:
+        click.echo(json.dumps(to_plain(statistics) | {"entries_per_day": statistics.entries_per_day()}))
+        return
+    for line in statistics_lines(statistics):
+        click.echo(line)
+
+
+@log.command()
+@folder_option
+@click.option("--before", type=click.IntRange(1), required=True, help="The first position that stays.")
+@click.option(
+    "--to",
+    "target",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="The folder for the segments; the log reads them from there, so it must stay.",
+)
+def archive(folder: Path, before: int, target: Path) -> None:
+    """Move the entries before a position out of the region's folder; everything reads them as before."""
+
+    def show(segment: Segment) -> None:
+        step(
+            "segment",
+            f"positions {segment.first_position} to {segment.last_position}, {segment.file_bytes} bytes: "
+            f"{printable(segment.name)}",
+        )
+
+    with open_log(find_region_folder(folder)) as opened:
+        count = Archive(opened.engine, opened.recorder).archive(
+            before,
+            FolderStore(target),
+            region=region_of(opened.recorder),
+            created_at=wall_clock_milliseconds(),
+            on_segment=show,
+        )
+        step("log", f"{count} entries archived, {opened.log.head().position - before + 1} stay")
+
+
+def _head(position: int, entry_hash: bytes) -> dict[str, int | str]:
+    return {"position": position, "hash": entry_hash.hex()}
