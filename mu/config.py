@@ -3,6 +3,7 @@
 import msgspec
 
 from events.chain.follower import FollowerLimits
+from mu.checkpointer import CheckpointLimits
 from projections.runner import RunnerLimits
 
 KIBIBYTE = 1024
@@ -83,9 +84,8 @@ class LocalnetLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChainLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How long a node waits for its RPC node, and how it finds out that a subscription is dead."""
+    """How a node finds out that a subscription is dead."""
 
-    rpc_timeout_seconds: float = 20.0
     connect_seconds: float = 10.0
     ping_seconds: float = 5.0
     pong_seconds: float = 5.0
@@ -99,4 +99,5 @@ class NodeLimits(msgspec.Struct, frozen=True, kw_only=True):
     chain: ChainLimits = ChainLimits()
     follower: FollowerLimits = FollowerLimits()
     projections: RunnerLimits = RunnerLimits()
+    checkpoints: CheckpointLimits = CheckpointLimits()
     leave_seconds: float = 5.0

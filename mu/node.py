@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import msgspec
 import trio
@@ -11,11 +11,15 @@ from solana.rpc.commitment import Confirmed
 from solders.keypair import Keypair
 
 from contract.errors import MuError
+from events.catalogue import NodeSource
+from events.chain.endpoints import EndpointLimits
+from events.chain.failover import FailoverReader
 from events.chain.follower import Follower
 from events.chain.pubsub import LogsSubscription
 from events.chain.rpc import RpcChainReader
 from events.log import Log
 from mu.binaries import BinaryStore
+from mu.checkpointer import Checkpointer
 from mu.config import NodeLimits
 from mu.deployer import Deployer
 from mu.function_log import FunctionLog
@@ -23,9 +27,10 @@ from mu.gateway.handler import GatewayHandler
 from mu.http.message import Request
 from mu.http.server import serve
 from mu.node_journal import NodeJournal
-from mu.region_folder import OpenLog, RegionFolder, open_log
+from mu.region_folder import OpenLog, RegionFolder, open_log, wall_clock_milliseconds
 from mu.runtime.outcome import Outcome
 from mu.runtime.pool import Runtime
+from mu.status import StatusWriter, endpoint_statuses
 from projections.membership import Membership
 from projections.runner import Runner
 
@@ -33,7 +38,8 @@ logger = logging.getLogger(__name__)
 
 
 class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What a node needs to know: its folder, the region's account (base58), and where the chain answers.
+    """What a node needs to know: its folder, the region's account (base58), and where the chain answers: at `rpc_url`,
+    and at the others where that does not.
 
     `keypair` is the node's identity; `address` and the gateway's port are where other nodes can reach it.
     """
@@ -43,6 +49,7 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     region: str
     rpc_url: str
     pubsub_url: str
+    other_rpc_urls: tuple[str, ...] = ()
     address: str = "127.0.0.1"
     limits: NodeLimits = NodeLimits()
 
@@ -93,17 +100,32 @@ async def run_node(
         try:
             async with (
                 Runtime.open(limits.runtime, config.folder.modules) as runtime,
-                AsyncClient(config.rpc_url, Confirmed, timeout=limits.chain.rpc_timeout_seconds) as client,
+                _chain_reader(config) as reader,
             ):
-                follower = _follower(config, opened.log, client)
+                source = NodeSource(journal.node, journal.generation)
+                follower = Follower(opened.log, reader, config.region, limits.follower, source=source)
                 deployer = Deployer(runner, journal, runtime, binaries, limits.runtime)
                 handler = GatewayHandler(
                     runner, deployer, runtime, journal.node, on_log=hooks.on_log, on_outcome=hooks.on_outcome
+                )
+                checkpointer = Checkpointer(opened.log, journal, config.keypair, limits.checkpoints)
+                status = StatusWriter(
+                    folder=config.folder.root,
+                    node=journal.node,
+                    generation=journal.generation,
+                    port=port,
+                    log=opened.log,
+                    runner=runner,
+                    followers=(follower,),
+                    endpoints=lambda: endpoint_statuses(reader.endpoints, reader.current),
+                    now=wall_clock_milliseconds,
                 )
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(runner.run)
                     nursery.start_soon(follower.run, _subscription(config))
                     nursery.start_soon(deployer.run)
+                    nursery.start_soon(status.run)
+                    nursery.start_soon(checkpointer.run)
                     await nursery.start(_serve, handler, listeners, config, hooks)
                     yield Node(opened, runner, follower, binaries, journal, port)
                     nursery.cancel_scope.cancel()
@@ -124,9 +146,17 @@ async def _serve(
     )
 
 
-def _follower(config: NodeConfig, log: Log, client: AsyncClient) -> Follower:
-    reader = RpcChainReader(client, timeout_seconds=config.limits.chain.rpc_timeout_seconds)
-    return Follower(log, reader, config.region, config.limits.follower)
+@asynccontextmanager
+async def _chain_reader(config: NodeConfig) -> AsyncIterator[FailoverReader]:
+    """A reader on all RPC nodes."""
+    seconds = config.limits.follower.answer_seconds
+    async with AsyncExitStack() as stack:
+        clients = {
+            url: await stack.enter_async_context(AsyncClient(url, Confirmed, timeout=seconds))
+            for url in (config.rpc_url, *config.other_rpc_urls)
+        }
+        readers = {url: RpcChainReader(client, timeout_seconds=seconds) for url, client in clients.items()}
+        yield FailoverReader(readers, EndpointLimits(stalled_seconds=config.limits.follower.stalled_seconds))
 
 
 def _subscription(config: NodeConfig) -> LogsSubscription:

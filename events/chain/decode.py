@@ -3,34 +3,31 @@
 import base64
 import re
 from collections.abc import Sequence
+from typing import get_args
 
 import msgspec
 
 from contract.client import ProgramEvent, decode_event
 from contract.errors import DecodeError
-from events import catalogue
-from events.catalogue import ChainEvent, ChainSource, Event, Finality
+from events.catalogue import ChainSource, Event, Finality, MarketplaceEvent
 
 _INVOKE = re.compile(r"Program (\w+) invoke \[\d+\]")
 _RETURN = re.compile(r"Program (\w+) (?:success|failed.*)", re.DOTALL)
 _DATA = "Program data: "
 _TRUNCATED = "Log truncated"
 
-_KINDS: dict[str, type[ChainEvent]] = {
-    kind.__name__: kind
-    for kind in (
-        catalogue.Initialized,
-        catalogue.ProviderCreated,
-        catalogue.RegionCreated,
-        catalogue.StackDeployed,
-        catalogue.StackUpdated,
-        catalogue.StackDeleted,
-    )
-}
+_KINDS: dict[str, type[MarketplaceEvent]] = {kind.__name__: kind for kind in get_args(MarketplaceEvent)}
 
 
 class LogsTruncated(DecodeError):
-    """The validator cut the transaction's log lines short: events may be missing from them."""
+    """The validator cut the transaction's log lines short: events may be missing from them.
+
+    `payloads` are those before the cut.
+    """
+
+    def __init__(self, payloads: list[bytes]) -> None:
+        super().__init__("the transaction's log lines were cut short")
+        self.payloads = payloads
 
 
 def event_data(logs: Sequence[str], program: str) -> list[bytes]:
@@ -43,7 +40,7 @@ def event_data(logs: Sequence[str], program: str) -> list[bytes]:
     found: list[bytes] = []
     for line in logs:
         if line == _TRUNCATED:
-            raise LogsTruncated("the transaction's log lines were cut short")
+            raise LogsTruncated(found)
         if invoked := _INVOKE.fullmatch(line):
             stack.append(invoked[1])
         elif line.startswith(_DATA):
@@ -68,13 +65,20 @@ def chain_events(
     logs: Sequence[str], *, program: str, slot: int, signature: str, finality: Finality
 ) -> list[tuple[ChainSource, Event]]:
     """The events of a transaction that succeeded, each with its source. Raises `DecodeError` and `LogsTruncated`."""
+    return sourced_events(event_data(logs, program), slot=slot, signature=signature, finality=finality)
+
+
+def sourced_events(
+    payloads: Sequence[bytes], *, slot: int, signature: str, finality: Finality
+) -> list[tuple[ChainSource, Event]]:
+    """The events of a transaction in their payloads, each with its source. Raises `DecodeError`."""
     return [
         (ChainSource(slot, signature, index, finality), catalogue_event(decode_event(data)))
-        for index, data in enumerate(event_data(logs, program))
+        for index, data in enumerate(payloads)
     ]
 
 
-def catalogue_event(event: ProgramEvent) -> Event:
+def catalogue_event(event: ProgramEvent) -> MarketplaceEvent:
     """The catalogue's form of an event of the program. Raises `DecodeError` for one the catalogue does not have."""
     kind = _KINDS.get(event.name)
     if kind is None:
@@ -87,6 +91,6 @@ def catalogue_event(event: ProgramEvent) -> Event:
         "event_hash": event.hash,
     }
     try:
-        return msgspec.convert(fields, kind, builtin_types=(bytes,))  # pyright: ignore[reportReturnType]
+        return msgspec.convert(fields, kind, builtin_types=(bytes,))
     except msgspec.ValidationError as error:
         raise DecodeError(f"the program's event {event.name}: {error}") from None

@@ -1,38 +1,36 @@
 """Follows one scope account of the program: each of its events enters the log once, in order, none missing.
 
-The subscription only wakes it. What happened it asks over RPC: while the account's sequence is ahead of the cursor, it
-pages back through the account's transactions to the cursor's slot, takes the events from their log lines, orders them
-by sequence, and checks that each follows from the one before by sequence and hash, and the last one against the hash
-that the account holds.
+The subscription only wakes it. What happened it asks over RPC (`events.chain.backfill`): while the account's sequence
+is ahead of the log's, it brings what is missing. Events enter as confirmed; when the chain has finalized them, a
+`Finalized` follows, and a `Retracted` when it has finalized something else (`events.chain.settlement`).
 """
 
+import itertools
 import logging
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import aclosing
 from enum import StrEnum
 
 import msgspec
 import trio
 
-from contract.accounts import Scope, decode_account
-from contract.addresses import PROGRAM_ID
-from contract.errors import DecodeError, MuError
-from events.catalogue import ChainEvent, ChainSource, Event, Finality
-from events.chain.decode import LogsTruncated, chain_events
+from contract.accounts import Scope
+from contract.errors import DecodeError
+from events.catalogue import ChainEvent, Event, Finality, NodeSource, Retracted, Source
+from events.chain.backfill import MAX_REMEMBERED_EVENTS, Backfill, Gap, ScopeAnswer
 from events.chain.pubsub import LogsSubscription, SubscriptionLost
-from events.chain.rpc import ChainReader, ChainUnavailable, SignatureInfo
+from events.chain.reader import ChainReader, ChainUnavailable
+from events.chain.settlement import settlement
+from events.chain.standing import Standing
+from events.engine import EngineError
+from events.entries import EngineFailure
 from events.log import Log, StreamConflict
-from events.record import ZERO_HASH
+
+__all__ = ["Follower", "FollowerLimits", "FollowerState", "Gap", "Health"]
 
 MAX_EVENTS_PER_APPEND = 100
-MAX_CONCURRENT_TRANSACTION_READS = 8
-MAX_TRANSACTIONS_PER_ROUND = 256
 
 logger = logging.getLogger(__name__)
-
-
-class Gap(MuError):
-    """The events that the RPC node shows do not follow from the last one in the log: one is missing or altered."""
 
 
 class Health(StrEnum):
@@ -44,24 +42,45 @@ class Health(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
-class Cursor(msgspec.Struct, frozen=True):
-    """The last event of the scope in the log: its sequence, its hash, and the slot it was seen in."""
-
-    sequence: int
-    hash: bytes
-    slot: int
-
-
 class FollowerLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Times of a follower. `poll_seconds` bounds how long a silent subscription goes unnoticed."""
+    """Times of a follower. `answer_seconds` bounds the wait for an answer, `poll_seconds` how long a silent
+    subscription goes unnoticed, `stalled_seconds` for how long the chain may stand at one slot; a node that asks to be
+    left alone is, up to `longest_wait_seconds`.
+    """
 
+    answer_seconds: float = 4.0
     poll_seconds: float = 2.0
+    stalled_seconds: float = 3.0
     first_retry_seconds: float = 0.1
     longest_retry_seconds: float = 5.0
+    longest_wait_seconds: float = 60.0
+
+
+class FollowerState(msgspec.Struct, frozen=True):
+    """How a follower stands: what its problem is, the last slot it has heard of, the sequence of the last event in the
+    log, that of the last one on chain, and that up to which events are final.
+    """
+
+    scope: str
+    health: Health
+    problem: str | None
+    slot: int
+    sequence: int
+    chain_sequence: int
+    final_sequence: int
+
+    @property
+    def lag_events(self) -> int:
+        """How many events the chain is known to be ahead."""
+        return max(0, self.chain_sequence - self.sequence)
 
 
 class Follower:
-    """Brings the events of `scope` (base58) into the log's stream of the same name."""
+    """Brings the events of `scope` (base58) into the log's stream of the same name.
+
+    `source` is the node that records what became of events that were only confirmed; without one nothing is recorded
+    but the events.
+    """
 
     def __init__(
         self,
@@ -71,178 +90,194 @@ class Follower:
         limits: FollowerLimits,
         *,
         finality: Finality = Finality.CONFIRMED,
+        source: NodeSource | None = None,
     ) -> None:
         self._log = log
         self._reader = reader
         self._scope = scope
         self._limits = limits
-        self._finality = finality
+        self._backfill = Backfill(reader, scope, finality, self._recall)
+        self._source = source if finality is Finality.CONFIRMED else None
+        self._standing = Standing()
         self._news = trio.Event()
+        self._slot = 0
+        self._slot_changed_at = 0.0
+        self._chain_sequence = 0
         self.health = Health.STARTING
         self.problem: str | None = None
+
+    @property
+    def state(self) -> FollowerState:
+        """How it stands now."""
+        return FollowerState(
+            self._scope,
+            self.health,
+            self.problem,
+            self._slot,
+            self._standing.tip.sequence,
+            self._chain_sequence,
+            self._standing.final.sequence,
+        )
 
     def wake(self) -> None:
         """Look at the chain now: something may have happened."""
         self._news.set()
 
-    async def run(self, subscription: LogsSubscription | None = None) -> None:
-        """Follow for ever, woken by `subscription` and every `poll_seconds`; an outage is waited out."""
+    async def run(self, *subscriptions: LogsSubscription) -> None:
+        """Follow for ever, woken by one of the subscriptions and every `poll_seconds`.
+
+        An outage, of the RPC node or of the log's engine, is waited out.
+        """
         async with trio.open_nursery() as nursery:
-            if subscription is not None:
-                nursery.start_soon(self._listen, subscription)
+            if subscriptions:
+                nursery.start_soon(self._listen, subscriptions)
             retry_seconds = self._limits.first_retry_seconds
             while True:
                 self._news = trio.Event()
                 try:
                     await self.catch_up()
-                except (ChainUnavailable, Gap, DecodeError) as error:
-                    self._stand(
-                        Health.UNAVAILABLE if isinstance(error, ChainUnavailable) else Health.BEHIND,
-                        str(error),
-                    )
-                    await trio.sleep(retry_seconds)
+                except (ChainUnavailable, Gap, DecodeError, EngineFailure, EngineError) as error:
+                    self._stand(*_problem(error))
+                    await trio.sleep(max(retry_seconds, self._asked_to_wait_seconds(error)))
                     retry_seconds = min(2 * retry_seconds, self._limits.longest_retry_seconds)
                 else:
-                    self._stand(Health.CAUGHT_UP, None)
+                    self._stand(*self._stalled())
                     retry_seconds = self._limits.first_retry_seconds
                     with trio.move_on_after(self._limits.poll_seconds):
                         await self._news.wait()
 
     async def catch_up(self) -> int:
-        """Append what the chain has and the log has not; returns how many events were appended here.
+        """Append what the chain has and the log has not; returns how many chain events were appended here.
 
-        Raises `ChainUnavailable`, `Gap`, or `DecodeError`; what was appended before that is whole.
+        Raises `ChainUnavailable`, `Gap`, `DecodeError`, and `EngineFailure`; what was appended before that is whole.
         """
         appended = 0
         while True:
-            cursor = await self._cursor()
-            account = await self._account()
-            if account is None or account.sequence < cursor.sequence:
+            try:
+                count, moved = await self._look()
+            except StreamConflict:
+                # another node recording the same first is as good: go on from where it came to
+                continue
+            except (Gap, ChainUnavailable) as error:
+                if not self._reader.doubt(str(error)):
+                    raise
+                continue
+            appended += count
+            if not moved:
                 return appended
-            if account.sequence == cursor.sequence:
-                if account.event_hash != cursor.hash:
-                    raise Gap(f"event {cursor.sequence} of {self._scope} in the log is not the one on chain")
-                return appended
-            # another node recording the same events first is as good: go on from where it came to
-            with suppress(StreamConflict):
-                appended += await self._round(cursor, account)
 
-    async def _round(self, cursor: Cursor, account: Scope) -> int:
-        """Append what follows from `cursor`, up to the last event that `account` vouches for.
+    async def _look(self) -> tuple[int, bool]:
+        """Append what follows from the log's last event, and what has become of those that were only confirmed.
 
-        Raises `StreamConflict` too, when another node was faster.
+        Returns how many chain events that were, and whether to look again.
         """
-        infos = await self._signatures_since(cursor.slot)
-        events: dict[int, tuple[ChainSource, Event]] = {}
-        appended = 0
-        for start in range(0, len(infos), MAX_TRANSACTIONS_PER_ROUND):
-            for source, event in await self._events_of(infos[start : start + MAX_TRANSACTIONS_PER_ROUND]):
-                if (
-                    isinstance(event, ChainEvent)
-                    and event.scope == self._scope
-                    and cursor.sequence < event.sequence <= account.sequence
-                ):
-                    events.setdefault(event.sequence, (source, event))
-            next_events = following(cursor, events, account)
-            for first in range(0, len(next_events), MAX_EVENTS_PER_APPEND):
-                batch = next_events[first : first + MAX_EVENTS_PER_APPEND]
-                cursor = await self._append(cursor, batch)
-                appended += len(batch)
-            for sequence in [sequence for sequence in events if sequence <= cursor.sequence]:
-                del events[sequence]
-        if events or not appended:
-            raise Gap(
-                f"event {cursor.sequence + 1} of {self._scope} is not in the history that the RPC node shows"
+        standing = await self._read_standing()
+        answer = await self._ask_account()
+        gap: Gap | None = None
+        appended, died = 0, False
+        try:
+            appended = await self._advance(standing, answer)
+        except Gap as error:
+            # either the node's history has a hole, or the log's events are of a fork that has died
+            gap = error
+        if self._source is not None:
+            standing = await self._read_standing()
+            died = bool(standing.pending) and await self._settle(standing)
+        if gap is not None and not died:
+            raise gap
+        return appended, died or appended > 0
+
+    async def _advance(self, standing: Standing, answer: ScopeAnswer) -> int:
+        """Append what follows from the log's last event up to the last one that the account vouches for."""
+        tip, account = standing.tip, answer.account
+        if account is None and tip.sequence > 0:
+            raise ChainUnavailable(
+                f"the RPC node knows nothing of {self._scope}, which the log has events of"
             )
+        if account is None or account.sequence < tip.sequence:
+            return 0
+        if account.sequence == tip.sequence:
+            if account.event_hash != tip.hash:
+                raise Gap(f"event {tip.sequence} of {self._scope} in the log is not the one on chain")
+            return 0
+        version, appended = standing.version, 0
+        async with aclosing(self._backfill.events(tip, account)) as batches:
+            async for found in batches:
+                for first in range(0, len(found), MAX_EVENTS_PER_APPEND):
+                    batch = found[first : first + MAX_EVENTS_PER_APPEND]
+                    await self._append(version, batch)
+                    version += len(batch)
+                    appended += len(batch)
         return appended
 
-    async def _append(self, cursor: Cursor, batch: list[tuple[ChainSource, Event]]) -> Cursor:
-        last_source, last = batch[-1]
-        assert isinstance(last, ChainEvent)
+    async def _settle(self, standing: Standing) -> bool:
+        """Record what the chain has finalized of `pending`; returns whether a fork was found to have died."""
+        assert self._source is not None
+        found = await settlement(self._backfill, self._reader, self._scope, standing)
+        if found is None:
+            return False
+        batch: list[tuple[Source, Event]] = [(self._source, found.event)]
+        # in one append, so that what has happened on the other fork too is never gone between the two
+        batch += found.instead[: MAX_EVENTS_PER_APPEND - 1]
+        logger.log(logging.WARNING if found.died else logging.DEBUG, "following the chain: %s", found.event)
+        await self._append(standing.version, batch)
+        return found.died
+
+    async def _append(self, version: int, batch: Sequence[tuple[Source, Event]]) -> None:
+        """Append to the scope's stream after `version`, which guards it: of several nodes one succeeds."""
 
         def append() -> None:
-            self._log.append(
-                self._scope, cursor.sequence, batch, tracking=(f"chain/{self._scope}", last.sequence)
-            )
+            self._log.append(self._scope, version, batch)
 
         await trio.to_thread.run_sync(append)
-        return Cursor(last.sequence, last.event_hash, last_source.slot)
 
-    async def _events_of(self, infos: list[SignatureInfo]) -> Iterable[tuple[ChainSource, Event]]:
-        """The events of some transactions, in no particular order."""
-        found: list[tuple[ChainSource, Event]] = []
-        places = trio.CapacityLimiter(MAX_CONCURRENT_TRANSACTION_READS)
-        failures: list[MuError] = []
+    async def _read_standing(self) -> Standing:
+        standing = self._standing
 
-        async def read(info: SignatureInfo) -> None:
-            async with places:
-                try:
-                    found.extend(await self._transaction_events(info))
-                except (ChainUnavailable, DecodeError) as error:
-                    failures.append(error)
-                    # a node that hangs would otherwise be waited for once for each of the others
-                    nursery.cancel_scope.cancel()
+        def read() -> None:
+            if self._log.version(self._scope) != standing.version:
+                standing.catch_up(self._log.newest_first(self._scope))
 
-        async with trio.open_nursery() as nursery:
-            for info in infos:
-                nursery.start_soon(read, info)
-        if failures:
-            raise failures[0]
-        return found
+        await trio.to_thread.run_sync(read)
+        return standing
 
-    async def _transaction_events(self, info: SignatureInfo) -> list[tuple[ChainSource, Event]]:
-        logs = await self._reader.transaction_logs(info.signature)
-        if logs is None:
-            raise ChainUnavailable(f"the RPC node lists transaction {info.signature} but does not have it")
-        if logs.failed:
-            return []
-        try:
-            return chain_events(
-                logs.logs,
-                program=str(PROGRAM_ID),
-                slot=logs.slot,
-                signature=info.signature,
-                finality=self._finality,
-            )
-        except LogsTruncated:
-            # any event in it shows as a gap; with none of ours in it there is nothing to miss
-            return []
+    async def _recall(self) -> list[Event]:
+        """The scope's last events in the log that count, in order."""
 
-    async def _signatures_since(self, slot: int) -> list[SignatureInfo]:
-        """The transactions of the scope that did not fail, from `slot` on, oldest first."""
-        found: list[SignatureInfo] = []
-        before: str | None = None
-        # paged by `before` alone: `until` would stop at the cursor's transaction, and the order within its slot
-        # is not reliable
-        while page := await self._reader.signatures(self._scope, before):
-            found.extend(info for info in page if info.slot >= slot and not info.failed)
-            if page[-1].slot < slot:
-                break
-            if page[-1].signature == before:
-                raise ChainUnavailable("the RPC node shows the same page of history again and again")
-            before = page[-1].signature
-        found.reverse()
-        return found
+        def read() -> list[Event]:
+            newest_first = self._log.newest_first(self._scope)
+            entries = list(itertools.islice(newest_first, MAX_REMEMBERED_EVENTS))[::-1]
+            retracted = {
+                position
+                for entry in entries
+                if isinstance(entry.event, Retracted)
+                for position in entry.event.positions
+            }
+            return [
+                entry.event
+                for entry in entries
+                if isinstance(entry.event, ChainEvent) and entry.position not in retracted
+            ]
 
-    async def _cursor(self) -> Cursor:
-        last = await trio.to_thread.run_sync(self._log.last, self._scope)
-        if last is None:
-            return Cursor(0, ZERO_HASH, 0)
-        assert isinstance(last.event, ChainEvent)
-        assert isinstance(last.source, ChainSource)
-        return Cursor(last.event.sequence, last.event.event_hash, last.source.slot)
+        return await trio.to_thread.run_sync(read)
 
-    async def _account(self) -> Scope | None:
-        """The account, which tells the sequence and hash of its last event; None where there is none (yet)."""
-        data = await self._reader.account_data(self._scope)
-        if data is None:
-            return None
-        account = decode_account(data)
-        if not isinstance(account, Scope):
-            raise DecodeError(
-                f"the account {self._scope} is a {type(account).__name__}, which has no events of its own"
-            )
-        return account
+    async def _ask_account(self) -> ScopeAnswer:
+        answer = await self._backfill.account()
+        if answer.slot != self._slot:
+            self._slot, self._slot_changed_at = answer.slot, trio.current_time()
+        if isinstance(answer.account, Scope):
+            self._chain_sequence = answer.account.sequence
+        return answer
+
+    def _stalled(self) -> tuple[Health, str | None]:
+        stood_seconds = trio.current_time() - self._slot_changed_at
+        if stood_seconds < self._limits.stalled_seconds:
+            return Health.CAUGHT_UP, None
+        return Health.UNAVAILABLE, f"the RPC node has stood at slot {self._slot}"
+
+    def _asked_to_wait_seconds(self, error: Exception) -> float:
+        seconds = error.retry_after_seconds if isinstance(error, ChainUnavailable) else None
+        return min(seconds or 0.0, self._limits.longest_wait_seconds)
 
     def _stand(self, health: Health, problem: str | None) -> None:
         if problem is not None and problem != self.problem:
@@ -251,38 +286,22 @@ class Follower:
             logger.info("following the chain: caught up again")
         self.health, self.problem = health, problem
 
-    async def _listen(self, subscription: LogsSubscription) -> None:
-        retry_seconds = self._limits.first_retry_seconds
+    async def _listen(self, subscriptions: tuple[LogsSubscription, ...]) -> None:
+        retry_seconds, turn = self._limits.first_retry_seconds, 0
         while True:
             started = trio.current_time()
             try:
-                await subscription.run(self.wake)
+                await subscriptions[turn % len(subscriptions)].run(self.wake)
             except SubscriptionLost as error:
                 logger.info("chain subscription: %s", error)
+            turn += 1
             if trio.current_time() - started > self._limits.longest_retry_seconds:
                 retry_seconds = self._limits.first_retry_seconds
             await trio.sleep(retry_seconds)
             retry_seconds = min(2 * retry_seconds, self._limits.longest_retry_seconds)
 
 
-def following(
-    cursor: Cursor, events: dict[int, tuple[ChainSource, Event]], account: Scope
-) -> list[tuple[ChainSource, Event]]:
-    """Those of `events` (by sequence) that follow from `cursor` without a gap, in order.
-
-    Raises `Gap` when one does not hold the hash of the one before it, or the last one's hash is not in `account`.
-    """
-    found: list[tuple[ChainSource, Event]] = []
-    sequence, previous_hash = cursor.sequence, cursor.hash
-    while (pair := events.get(sequence + 1)) is not None:
-        event = pair[1]
-        assert isinstance(event, ChainEvent)
-        if event.previous_hash != previous_hash:
-            raise Gap(
-                f"event {event.sequence} of {event.scope} does not hold the hash of the event before it"
-            )
-        found.append(pair)
-        sequence, previous_hash = event.sequence, event.event_hash
-    if sequence == account.sequence and previous_hash != account.event_hash:
-        raise Gap(f"event {sequence} is not the one whose hash the account holds")
-    return found
+def _problem(error: Exception) -> tuple[Health, str]:
+    if isinstance(error, EngineFailure | EngineError):
+        return Health.UNAVAILABLE, f"the log: {error}"
+    return Health.UNAVAILABLE if isinstance(error, ChainUnavailable) else Health.BEHIND, str(error)

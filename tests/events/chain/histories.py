@@ -4,16 +4,32 @@ import random
 from collections.abc import Callable
 
 import msgspec
+import trio
 from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.message import Message
 from solders.pubkey import Pubkey
-from solders.system_program import TransferParams, transfer
+from solders.system_program import (
+    CreateAccountWithSeedParams,
+    TransferParams,
+    create_account_with_seed,
+    transfer,
+)
 from solders.transaction import Transaction, VersionedTransaction
 
 from contract import client as program
-from contract.addresses import PROGRAM_ID, provider_address, region_address, stack_address
-from events.chain.rpc import ChainUnavailable, SignatureInfo, TransactionLogs
+from contract import tokens
+from contract.addresses import (
+    PROGRAM_ID,
+    TOKEN_PROGRAM_ID,
+    associated_token_address,
+    provider_address,
+    region_address,
+    stack_address,
+)
+from contract.terms import Prices, Terms
+from events.catalogue import Finality
+from events.chain.reader import AccountAnswer, ChainTransaction, ChainUnavailable, SignatureInfo
 from events.engine.memory import MemoryEngine
 from mu.localnet.commitment import Commitment
 from mu.localnet.history import TransactionRecord
@@ -23,6 +39,12 @@ OWNER = Keypair.from_seed(bytes([7] * 32))
 PROVIDER = provider_address(OWNER.pubkey())[0]
 REGION = region_address(PROVIDER, 1)[0]
 SCOPE = str(REGION)
+MINT = Pubkey.create_with_seed(OWNER.pubkey(), "mint", TOKEN_PROGRAM_ID)
+MINT_LAMPORTS = 10**7
+TOKENS = associated_token_address(OWNER.pubkey(), MINT)
+SLOTS_PER_SECOND = 2.5
+TERMS = Terms(minimum_escrow=0, max_instructions_per_call=1, notice_seconds=1, prices=Prices())
+"""The escrow needs no money, so that the tests do not either."""
 
 
 class Executed(msgspec.Struct, frozen=True):
@@ -54,6 +76,40 @@ def send(ledger: Ledger, signer: Keypair, *instructions: Instruction) -> Transac
     return record
 
 
+def set_up_tokens() -> list[list[Instruction]]:
+    """The transactions that come before the Marketplace: its mint, and the owner's token account."""
+    owner = OWNER.pubkey()
+    create_mint = create_account_with_seed(
+        CreateAccountWithSeedParams(
+            from_pubkey=owner,
+            to_pubkey=MINT,
+            base=owner,
+            seed="mint",
+            lamports=MINT_LAMPORTS,
+            space=tokens.MINT_BYTES,
+            owner=TOKEN_PROGRAM_ID,
+        )
+    )
+    return [
+        [create_mint, tokens.initialize_mint(MINT, owner, 6)],
+        [tokens.create_associated_token_account(owner, owner, MINT)],
+    ]
+
+
+def set_up_region() -> list[Instruction]:
+    """One transaction: the Marketplace, the owner's provider, authorized, and its region."""
+    owner = OWNER.pubkey()
+    return [
+        program.initialize(
+            owner, mint=MINT, commission_tokens=TOKENS, deposit=0, commission_millionths=0, notice_seconds=1
+        ),
+        program.create_provider_authorizer(owner, owner),
+        program.create_provider(owner, "local", mint=MINT, owner_tokens=TOKENS, max_deposit=0),
+        program.authorize_provider(owner, PROVIDER),
+        program.create_region(owner, 1, "local", "http://localhost", TERMS),
+    ]
+
+
 class RegionWriter:
     """Makes a region, and what its owner does to it afterwards: `history`."""
 
@@ -61,12 +117,10 @@ class RegionWriter:
         self.history: list[Executed] = []
         self._ledger = open_ledger()
         self._deployed = 0
-        owner = OWNER.pubkey()
-        self.act(
-            program.initialize(owner),
-            program.create_provider(owner, "local"),
-            program.create_region(owner, 1, "local", "http://localhost"),
-        )
+        for instructions in set_up_tokens():
+            send(self._ledger, OWNER, *instructions)
+        self.act(*set_up_region())
+        send(self._ledger, OWNER, program.create_escrow(OWNER.pubkey(), PROVIDER, mint=MINT))
 
     def act(self, *instructions: Instruction) -> None:
         """One transaction."""
@@ -84,17 +138,17 @@ class RegionWriter:
     def deploy(self, manifest: bytes = b"manifest") -> Instruction:
         """Deploys a new stack."""
         self._deployed += 1
-        return program.deploy_stack(OWNER.pubkey(), REGION, self._deployed - 1, manifest)
+        return program.deploy_stack(OWNER.pubkey(), PROVIDER, REGION, self._deployed - 1, manifest)
 
     def update(self, seed: int, manifest: bytes = b"newer") -> Instruction:
         """Updates the stack that was deployed after `seed` others."""
         owner = OWNER.pubkey()
-        return program.update_stack(owner, REGION, stack_address(REGION, owner, seed)[0], manifest)
+        return program.update_stack(owner, PROVIDER, REGION, stack_address(REGION, owner, seed)[0], manifest)
 
     def delete(self, seed: int) -> Instruction:
         """Deletes the stack that was deployed after `seed` others."""
         owner = OWNER.pubkey()
-        return program.delete_stack(owner, REGION, stack_address(REGION, owner, seed)[0])
+        return program.delete_stack(owner, PROVIDER, REGION, stack_address(REGION, owner, seed)[0])
 
     def next_slot(self) -> None:
         self._ledger.advance_slot(1_700_000_000)
@@ -142,12 +196,13 @@ class HistoryReader:
     """A `ChainReader` of the first `visible` transactions of a history; `spoil` may fail any question.
 
     Each is listed `copies` times; `missing` are not listed, `unread` are listed but not there, `altered` have other
-    log lines than they had.
+    log lines than they had. Of the transactions, `finalized` are.
     """
 
     def __init__(self, history: list[Executed], *, page_size: int = 1000) -> None:
         self.history = history
         self.visible = len(history)
+        self.finalized = 0
         self.page_size = page_size
         self.copies = 1
         self.missing: set[str] = set()
@@ -155,13 +210,17 @@ class HistoryReader:
         self.altered: dict[str, tuple[str, ...]] = {}
         self.failed: list[SignatureInfo] = []
         self.spoil: Callable[[], None] = lambda: None
+        self.doubts: list[str] = []
         self._listed = list(history)
 
-    async def account_data(self, address: str) -> bytes | None:
+    async def account(self, address: str, finality: Finality) -> AccountAnswer:
         self.spoil()
-        return self.history[self.visible - 1].account if address == SCOPE and self.visible else None
+        visible = self.visible if finality is Finality.CONFIRMED else self.finalized
+        data = self.history[visible - 1].account if address == SCOPE and visible else None
+        slot = self.history[visible - 1].slot if visible else 0
+        return AccountAnswer(slot + slots_passed(), data)
 
-    async def signatures(self, address: str, before: str | None) -> list[SignatureInfo]:
+    async def signatures(self, address: str, before: str | None, finality: Finality) -> list[SignatureInfo]:
         self.spoil()
         visible = {executed.signature for executed in self.history[: self.visible]} - self.missing
         listed = [
@@ -175,17 +234,27 @@ class HistoryReader:
         page = newest_first[start : start + self.page_size]
         return [info for info in page for _ in range(self.copies)]
 
-    async def transaction_logs(self, signature: str) -> TransactionLogs | None:
+    async def transaction(self, signature: str, finality: Finality) -> ChainTransaction | None:
         self.spoil()
-        for executed in self.history[: self.visible]:
+        visible = self.visible if finality is Finality.CONFIRMED else self.finalized
+        for executed in self.history[:visible]:
             if executed.signature == signature and signature not in self.unread:
                 logs = self.altered.get(signature, executed.logs)
-                return TransactionLogs(executed.slot, failed=False, logs=logs)
+                return ChainTransaction(executed.slot, failed=False, logs=logs)
         return None
+
+    def doubt(self, problem: str) -> bool:
+        self.doubts.append(problem)
+        return False
 
     def shuffle_within_slots(self, randomness: random.Random) -> None:
         """List the transactions of each slot in another order than theirs."""
         self._listed.sort(key=lambda executed: (executed.slot, randomness.random()))
+
+
+def slots_passed() -> int:
+    """How many slots a chain comes further by the present time."""
+    return int(trio.current_time() * SLOTS_PER_SECOND)
 
 
 def outage() -> None:

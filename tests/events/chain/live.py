@@ -20,7 +20,15 @@ from events.log import Log
 from mu.localnet.ledger import Ledger
 from mu.localnet.server import open_listeners, serve_localnet
 from mu.marketplace import Marketplace
-from tests.events.chain.histories import OWNER, REGION, SCOPE
+from tests.events.chain.histories import (
+    MINT,
+    OWNER,
+    PROVIDER,
+    REGION,
+    SCOPE,
+    set_up_region,
+    set_up_tokens,
+)
 
 SLOT_SECONDS = 0.02
 STATUS_SECONDS = 0.01
@@ -58,14 +66,15 @@ class Actor:
     async def set_up(self) -> None:
         owner = OWNER.pubkey()
         await self.marketplace.airdrop(owner, 10**12)
-        await self.marketplace.send(
-            [program.initialize(owner), program.create_provider(owner, "local")], OWNER
-        )
-        await self.marketplace.send([program.create_region(owner, 1, "local", "http://localhost")], OWNER)
+        escrow = program.create_escrow(owner, PROVIDER, mint=MINT)
+        for instructions in (*set_up_tokens(), set_up_region(), [escrow]):
+            await self.marketplace.send(instructions, OWNER)
 
     async def deploy(self, count: int = 1) -> None:
         for seed in itertools.islice(self._seeds, count):
-            await self.marketplace.send([program.deploy_stack(OWNER.pubkey(), REGION, seed, b"m")], OWNER)
+            await self.marketplace.send(
+                [program.deploy_stack(OWNER.pubkey(), PROVIDER, REGION, seed, b"m")], OWNER
+            )
 
 
 def subscription(port: int) -> LogsSubscription:

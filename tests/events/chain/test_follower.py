@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from contract.addresses import state_address
 from contract.errors import DecodeError
-from events.catalogue import ChainSource, Event, Source
+from events.catalogue import ChainSource, Event, Finality, Source
+from events.chain import backfill
 from events.chain import follower as follower_module
-from events.chain.follower import MAX_CONCURRENT_TRANSACTION_READS, Follower, Gap
-from events.chain.rpc import ChainUnavailable, SignatureInfo
+from events.chain.backfill import MAX_CONCURRENT_TRANSACTION_READS
+from events.chain.follower import Follower, Gap
+from events.chain.reader import AccountAnswer, ChainUnavailable, SignatureInfo
 from events.engine.memory import MemoryEngine
 from events.log import Log
 from tests.entries import open_log
@@ -84,7 +86,7 @@ async def test_transactions_listed_again(log: Log, reader: HistoryReader, copies
 async def test_a_node_that_repeats_a_page_is_not_asked_for_ever(log: Log, reader: HistoryReader):
     pages = iter(range(5))
 
-    async def first_page(address: str, before: str | None) -> list[SignatureInfo]:
+    async def first_page(address: str, before: str | None, finality: Finality) -> list[SignatureInfo]:
         assert next(pages, None) is not None, "asked for ever"
         return [SignatureInfo(HISTORY[-1].signature, HISTORY[-1].slot, failed=False)]
 
@@ -107,8 +109,8 @@ async def test_several_events_in_one_transaction_and_those_of_other_scopes(log: 
     await follower(log, HistoryReader(writer.history)).catch_up()
     created, *others = recorded(log)
     assert isinstance(created[0], ChainSource)
-    # the first transaction's events 0 and 1 belong to the Marketplace's state and to the provider
-    assert created[0].index == 2
+    # the first transaction's events 0 to 3 belong to the Marketplace's state and to the provider
+    assert created[0].index == 4
     assert [source.index for source, _ in others if isinstance(source, ChainSource)] == [0, 1, 2, 0]
     assert sequences(log) == [1, 2, 3, 4, 5]
 
@@ -118,7 +120,7 @@ async def test_batches_of_any_size(
     log: Log, reader: HistoryReader, monkeypatch: pytest.MonkeyPatch, events: int, transactions: int
 ):
     monkeypatch.setattr(follower_module, "MAX_EVENTS_PER_APPEND", events)
-    monkeypatch.setattr(follower_module, "MAX_TRANSACTIONS_PER_ROUND", transactions)
+    monkeypatch.setattr(backfill, "MAX_TRANSACTIONS_PER_ROUND", transactions)
     await follower(log, reader).catch_up()
     assert recorded(log) == truth(HISTORY)
 
@@ -148,10 +150,10 @@ async def test_an_account_ahead_of_the_history_is_a_gap_until_it_shows(log: Log,
 
 
 async def test_a_history_ahead_of_the_account_waits_for_it(log: Log, reader: HistoryReader):
-    async def behind(address: str) -> bytes:
-        return HISTORY[4].account
+    async def behind(address: str, finality: Finality) -> AccountAnswer:
+        return AccountAnswer(1, HISTORY[4].account)
 
-    reader.account_data = behind
+    reader.account = behind
     assert await follower(log, reader).catch_up() == 5
     assert sequences(log) == ALL[:5]
 
@@ -235,47 +237,51 @@ async def test_a_transaction_listed_but_not_there_yet_is_an_outage(log: Log, rea
 async def test_one_unanswered_read_ends_the_others(log: Log, reader: HistoryReader):
     asked: list[str] = []
 
-    async def hang(signature: str) -> None:
+    async def hang(signature: str, finality: Finality) -> None:
         asked.append(signature)
         if len(asked) == MAX_CONCURRENT_TRANSACTION_READS:
             outage()
         await trio.sleep_forever()
 
-    reader.transaction_logs = hang
+    reader.transaction = hang
     assert len(HISTORY) > MAX_CONCURRENT_TRANSACTION_READS
     with trio.fail_after(20), pytest.raises(ChainUnavailable):
         await follower(log, reader).catch_up()
     assert len(asked) == MAX_CONCURRENT_TRANSACTION_READS
 
 
-async def test_an_account_that_is_not_there_means_nothing(log: Log, reader: HistoryReader):
+async def test_a_node_without_the_account_says_nothing_of_it_and_is_doubted(log: Log, reader: HistoryReader):
     await follower(log, reader).catch_up()
     reader.visible = 0
-    assert await follower(log, reader).catch_up() == 0
+    with pytest.raises(ChainUnavailable, match="knows nothing"):
+        await follower(log, reader).catch_up()
     assert sequences(log) == ALL
+    assert len(reader.doubts) == 1
 
 
 @pytest.mark.parametrize("data", [b"", b"rubbish", HISTORY[0].account[:-1], HISTORY[0].account + b"\0"])
 async def test_an_account_that_cannot_be_read_is_refused(log: Log, reader: HistoryReader, data: bytes):
-    async def account(address: str) -> bytes:
-        return data
+    async def account(address: str, finality: Finality) -> AccountAnswer:
+        return AccountAnswer(1, data)
 
-    reader.account_data = account
+    reader.account = account
     with pytest.raises(DecodeError):
         await follower(log, reader).catch_up()
 
 
 async def test_other_scopes_have_streams_of_their_own(log: Log, reader: HistoryReader):
-    async def account(address: str) -> bytes:
-        return accounts[address]
+    async def account(address: str, finality: Finality) -> AccountAnswer:
+        return AccountAnswer(1, accounts[address])
 
     writer = RegionWriter()
     accounts = {str(address): writer.account(address) for address in (state_address()[0], PROVIDER)}
     reader = HistoryReader(writer.history)
-    reader.account_data = account
+    reader.account = account
     for scope in accounts:
-        assert await Follower(log, reader, scope, LIMITS).catch_up() == 1
-    assert [(entry.stream, entry.version) for entry in log.replay()] == [(scope, 1) for scope in accounts]
+        assert await Follower(log, reader, scope, LIMITS).catch_up() == 2
+    assert [(entry.stream, entry.version) for entry in log.replay()] == [
+        (scope, version) for scope in accounts for version in (1, 2)
+    ]
 
 
 async def test_two_nodes_record_each_event_once(reader: HistoryReader):
@@ -297,15 +303,13 @@ async def test_another_node_records_while_this_one_appends(
     log, others_log = open_log(engine), open_log(engine)
     append, appends = log.append, 0
 
-    def append_late(
-        stream: str, expected: int, events: list[tuple[Source, Event]], **tracking: tuple[str, int]
-    ):
+    def append_late(stream: str, expected: int, events: list[tuple[Source, Event]]):
         nonlocal appends
         appends += 1
         if appends == 2:
             taken = truth(HISTORY)[2 : 2 + recorded_by_the_other]
-            others_log.append(SCOPE, 2, taken, tracking=(f"chain/{SCOPE}", 2 + recorded_by_the_other))
-        return append(stream, expected, events, **tracking)
+            others_log.append(SCOPE, 2, taken)
+        return append(stream, expected, events)
 
     monkeypatch.setattr(log, "append", append_late)
     with trio.fail_after(20):

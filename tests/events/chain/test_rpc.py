@@ -1,5 +1,6 @@
 """The reader on a live local chain, and on nodes that are down, silent, or talk nonsense."""
 
+import base64
 import itertools
 import json
 import random
@@ -11,28 +12,40 @@ import trio
 from solana.rpc.async_api import AsyncClient
 from solana.rpc.commitment import Confirmed
 from solana.rpc.core import RPCException
+from solders.hash import Hash
 from solders.keypair import Keypair
+from solders.message import Message
+from solders.transaction import Transaction
 from trio.testing import MockClock
 
 from contract.addresses import stack_address
 from contract.client import Region, decode_account
-from events.chain.rpc import ChainReader, ChainUnavailable, RpcChainReader, SignatureInfo, TransactionLogs
+from events.catalogue import Finality
+from events.chain.reader import ChainReader, ChainTransaction, ChainUnavailable, SignatureInfo
+from events.chain.rpc import RpcChainReader
 from events.engine.memory import MemoryEngine
 from mu.config import HttpLimits
 from mu.http.message import Request, Response
 from mu.http.server import serve
+from tests.events.chain.faulty_node import post
 from tests.events.chain.histories import OWNER, REGION, SCOPE
 from tests.events.chain.live import Actor, chain
 from tests.events.chain.pubsub_peer import Peer, open_peer
 
 TIMEOUT_SECONDS = 5.0
-SIGNATURE = str(Keypair.from_seed(bytes(32)).sign_message(b""))
+SIGNER = Keypair.from_seed(bytes(32))
+SIGNATURE = str(SIGNER.sign_message(b""))
+TRANSACTION = base64.b64encode(
+    bytes(
+        Transaction([SIGNER], Message.new_with_blockhash([], SIGNER.pubkey(), Hash.default()), Hash.default())
+    )
+).decode()
 
 Question = Callable[[ChainReader], Awaitable[object]]
 QUESTIONS: list[Question] = [
-    lambda reader: reader.account_data(SCOPE),
-    lambda reader: reader.signatures(SCOPE, SIGNATURE),
-    lambda reader: reader.transaction_logs(SIGNATURE),
+    lambda reader: reader.account(SCOPE, Finality.CONFIRMED),
+    lambda reader: reader.signatures(SCOPE, SIGNATURE, Finality.CONFIRMED),
+    lambda reader: reader.transaction(SIGNATURE, Finality.CONFIRMED),
 ]
 each_question = pytest.mark.parametrize("question", QUESTIONS, ids=["account", "signatures", "logs"])
 
@@ -75,16 +88,16 @@ async def test_what_a_live_chain_has():
         await actor.set_up()
         await actor.deploy(3)
         reader = reader_at(port)
-        region = decode_account(await reader.account_data(SCOPE) or b"")
+        region = decode_account((await reader.account(SCOPE, Finality.CONFIRMED)).data or b"")
         assert isinstance(region, Region)
         assert (region.sequence, region.stack_count) == (4, 3)
-        page = await reader.signatures(SCOPE, None)
+        page = await reader.signatures(SCOPE, None, Finality.CONFIRMED)
         assert [info.failed for info in page] == [False] * 4
         assert [info.slot for info in page] == sorted((info.slot for info in page), reverse=True)
-        assert await reader.signatures(SCOPE, page[1].signature) == page[2:]
-        assert await reader.signatures(SCOPE, page[-1].signature) == []
+        assert await reader.signatures(SCOPE, page[1].signature, Finality.CONFIRMED) == page[2:]
+        assert await reader.signatures(SCOPE, page[-1].signature, Finality.CONFIRMED) == []
         for info in page:
-            logs = await reader.transaction_logs(info.signature)
+            logs = await reader.transaction(info.signature, Finality.CONFIRMED)
             assert logs is not None
             assert (logs.slot, logs.failed) == (info.slot, False)
             assert any(line.startswith("Program data: ") for line in logs.logs)
@@ -94,9 +107,9 @@ async def test_what_a_live_chain_does_not_have():
     async with chain(MemoryEngine()) as port:
         reader = reader_at(port)
         address = str(stack_address(REGION, OWNER.pubkey(), 0)[0])
-        assert await reader.account_data(address) is None
-        assert await reader.signatures(address, None) == []
-        assert await reader.transaction_logs(SIGNATURE) is None
+        assert (await reader.account(address, Finality.CONFIRMED)).data is None
+        assert await reader.signatures(address, None, Finality.CONFIRMED) == []
+        assert await reader.transaction(SIGNATURE, Finality.CONFIRMED) is None
 
 
 async def test_a_transaction_that_failed_says_so():
@@ -104,15 +117,19 @@ async def test_a_transaction_that_failed_says_so():
         failed = {"InstructionError": [0, {"Custom": 1}]}
         info = {"signature": SIGNATURE, "slot": 9, "err": failed, "memo": None, "blockTime": None}
         node.body = json.dumps({"jsonrpc": "2.0", "id": 0, "result": [info]}).encode()
-        assert await reader.signatures(SCOPE, None) == [SignatureInfo(SIGNATURE, 9, failed=True)]
+        assert await reader.signatures(SCOPE, None, Finality.CONFIRMED) == [
+            SignatureInfo(SIGNATURE, 9, failed=True)
+        ]
         node.body = transaction_answer({"err": failed, "status": {"Err": failed}, "logMessages": ["a", "b"]})
-        assert await reader.transaction_logs(SIGNATURE) == TransactionLogs(9, failed=True, logs=("a", "b"))
+        assert await reader.transaction(SIGNATURE, Finality.CONFIRMED) == ChainTransaction(
+            9, failed=True, logs=("a", "b")
+        )
 
 
 def transaction_answer(meta: dict[str, object] | None) -> bytes:
-    """A node's answer to getTransaction: an empty transaction in slot 9."""
+    """A node's answer to getTransaction: a transaction without instructions in slot 9."""
     whole = None if meta is None else {"fee": 0, "preBalances": [], "postBalances": []} | meta
-    result = {"slot": 9, "blockTime": None, "transaction": ["", "base64"], "meta": whole}
+    result = {"slot": 9, "blockTime": None, "transaction": [TRANSACTION, "base64"], "meta": whole}
     return json.dumps({"jsonrpc": "2.0", "id": 0, "result": result}).encode()
 
 
@@ -121,7 +138,7 @@ async def test_a_node_that_keeps_no_logs_knows_nothing_of_them(meta: dict[str, o
     async with open_node() as (node, reader):
         node.body = transaction_answer(meta)
         with pytest.raises(ChainUnavailable, match="keeps no log lines"):
-            await reader.transaction_logs(SIGNATURE)
+            await reader.transaction(SIGNATURE, Finality.CONFIRMED)
 
 
 async def test_questions_are_asked_at_the_readers_commitment():
@@ -175,7 +192,7 @@ async def test_the_cause_of_a_refusal_is_the_nodes_error():
     async with open_node() as (node, reader):
         node.body = error_answer({"code": -32602, "message": "Invalid param: too long"})
         with pytest.raises(ChainUnavailable, match="too long") as caught:
-            await reader.account_data(SCOPE)
+            await reader.account(SCOPE, Finality.CONFIRMED)
         assert isinstance(caught.value.__cause__, RPCException)
 
 
@@ -184,7 +201,7 @@ async def test_a_true_answer_cut_short_or_altered_is_an_outage_or_an_answer():
     async with chain(MemoryEngine()) as port:
         actor = Actor(port, itertools.count())
         await actor.set_up()
-        signature = (await reader_at(port).signatures(SCOPE, None))[0].signature
+        signature = (await reader_at(port).signatures(SCOPE, None, Finality.CONFIRMED))[0].signature
         for method, params in [
             ("getAccountInfo", [SCOPE, {"encoding": "base64", "commitment": "confirmed"}]),
             ("getSignaturesForAddress", [SCOPE, {"commitment": "confirmed"}]),
@@ -207,16 +224,6 @@ async def test_a_true_answer_cut_short_or_altered_is_an_outage_or_an_answer():
                 node.body = bytes(altered)
                 with suppress(ChainUnavailable):
                     await question(reader)
-
-
-async def post(port: int, body: bytes) -> bytes:
-    """The body of a node's answer to a request as it is."""
-    stream = await trio.open_tcp_stream("127.0.0.1", port)
-    async with stream:
-        head = "POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: application/json\r\n"
-        await stream.send_all(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
-        answer = b"".join([bytes(data) async for data in stream])
-    return answer.partition(b"\r\n\r\n")[2]
 
 
 @each_question

@@ -1,0 +1,239 @@
+"""Reads a scope's history from the chain: the events that follow from one, each proven by the hash of the next.
+
+The order is that of the sequence numbers; the order in which an RPC node lists transactions plays no part.
+"""
+
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+
+import msgspec
+import trio
+
+from contract.accounts import Account, Region, Scope, decode_account
+from contract.addresses import PROGRAM_ID
+from contract.errors import DecodeError, MuError
+from events.catalogue import ChainEvent, ChainSource, Event, Finality
+from events.chain.decode import LogsTruncated, event_data, sourced_events
+from events.chain.reader import ChainReader, ChainTransaction, ChainUnavailable, SignatureInfo
+from events.chain.rebuilding import Known
+from events.chain.recovery import Case, Truncated, clue_addresses, recover
+from events.chain.standing import Cursor
+
+MAX_CONCURRENT_TRANSACTION_READS = 8
+MAX_TRANSACTIONS_PER_ROUND = 256
+MAX_REMEMBERED_EVENTS = 1000
+MAX_CLUES = 64
+MAX_NAMED_TRANSACTIONS = 3
+
+Found = tuple[ChainSource, Event]
+
+
+class Gap(MuError):
+    """The events that the RPC node shows do not follow from the last one in the log: one is missing or altered."""
+
+
+class ScopeAnswer(msgspec.Struct, frozen=True):
+    """A scope's account as of a slot; None where there is none (yet)."""
+
+    slot: int
+    account: Scope | None
+
+
+class Backfill:
+    """The history of one scope (base58), read at one finality.
+
+    `recall` gives events of the scope that are in the log, in order, as many as are worth remembering.
+    """
+
+    def __init__(
+        self,
+        reader: ChainReader,
+        scope: str,
+        finality: Finality,
+        recall: Callable[[], Awaitable[Sequence[Event]]],
+    ) -> None:
+        self._reader = reader
+        self._scope = scope
+        self._finality = finality
+        self._recall = recall
+
+    async def account(self, finality: Finality | None = None) -> ScopeAnswer:
+        """The account, which tells the sequence and hash of its last event. Raises `DecodeError` too."""
+        answer = await self._reader.account(self._scope, finality or self._finality)
+        if answer.data is None:
+            return ScopeAnswer(answer.slot, None)
+        account = decode_account(answer.data)
+        if not isinstance(account, Scope):
+            raise DecodeError(
+                f"the account {self._scope} is a {type(account).__name__}, which has no events of its own"
+            )
+        return ScopeAnswer(answer.slot, account)
+
+    async def events(self, cursor: Cursor, account: Scope) -> AsyncGenerator[list[Found], None]:
+        """What follows from `cursor` up to the last event that `account` vouches for, in batches, in order.
+
+        Raises `ChainUnavailable`, `DecodeError`, and `Gap` where it does not come as far as that.
+        """
+        start, passed = cursor, deque[Event](maxlen=MAX_REMEMBERED_EVENTS)
+        infos = await self._signatures_since(cursor.slot)
+        events: dict[int, Found] = {}
+        truncated: list[Truncated] = []
+        for first in range(0, len(infos), MAX_TRANSACTIONS_PER_ROUND):
+            for source, event in await self._events_of(
+                infos[first : first + MAX_TRANSACTIONS_PER_ROUND], truncated
+            ):
+                if (sequence := self._sequence(event)) and cursor.sequence < sequence <= account.sequence:
+                    events.setdefault(sequence, (source, event))
+            while cursor.sequence < account.sequence:
+                batch = following(cursor, events, account)
+                if not batch and truncated and isinstance(account, Region):
+                    batch = await self._recovered(start, cursor, passed, truncated, events, account)
+                if not batch:
+                    break
+                source, last = batch[-1]
+                assert isinstance(last, ChainEvent)
+                cursor = Cursor(last.sequence, last.event_hash, source.slot)
+                passed.extend(event for _, event in batch)
+                yield batch
+                for sequence in [sequence for sequence in events if sequence <= cursor.sequence]:
+                    del events[sequence]
+        if cursor.sequence < account.sequence:
+            raise Gap(self._missing(cursor.sequence + 1, truncated))
+
+    def _sequence(self, event: Event) -> int:
+        """The sequence of an event of the scope, 0 for another's."""
+        return event.sequence if isinstance(event, ChainEvent) and event.scope == self._scope else 0
+
+    async def _recovered(
+        self,
+        start: Cursor,
+        cursor: Cursor,
+        passed: Iterable[Event],
+        truncated: Sequence[Truncated],
+        events: dict[int, Found],
+        account: Region,
+    ) -> list[Found]:
+        """What follows from `cursor` and has to be rebuilt; `passed` are events between `start` and it."""
+        hashes = {account.sequence: account.event_hash}
+        for _, event in events.values():
+            if isinstance(event, ChainEvent):
+                hashes[event.sequence - 1] = event.previous_hash
+                hashes[event.sequence] = event.event_hash
+        known = Known()
+        for event in await self._recall():
+            if self._sequence(event) <= start.sequence:
+                known = known.after(event)
+        for event in passed:
+            known = known.after(event)
+        addresses = sorted(clue_addresses(truncated, self._scope))[:MAX_CLUES]
+        case = Case(
+            scope=self._scope,
+            region=account,
+            hashes=hashes,
+            known=known,
+            present=await self._present(addresses),
+            finality=self._finality,
+        )
+        return await trio.to_thread.run_sync(recover, cursor, truncated, case)
+
+    async def _present(self, addresses: Sequence[str]) -> dict[str, Account]:
+        """Accounts as they are, those that are there and can be read."""
+        present: dict[str, Account] = {}
+        for address in addresses:
+            answer = await self._reader.account(address, self._finality)
+            if answer.data is not None:
+                with suppress(DecodeError):
+                    present[address] = decode_account(answer.data)
+        return present
+
+    def _missing(self, sequence: int, truncated: Sequence[Truncated]) -> str:
+        text = f"event {sequence} of {self._scope} is not in the history that the RPC node shows"
+        if truncated:
+            cut = ", ".join(one.signature for one in truncated[:MAX_NAMED_TRANSACTIONS])
+            text += f", and cannot be rebuilt from the transactions whose logs were cut short ({cut})"
+        return text
+
+    async def _events_of(self, infos: Sequence[SignatureInfo], truncated: list[Truncated]) -> list[Found]:
+        """The events of some transactions, in no particular order; those with logs cut short go to `truncated` too."""
+        found: list[Found] = []
+        places = trio.CapacityLimiter(MAX_CONCURRENT_TRANSACTION_READS)
+        failures: list[MuError] = []
+
+        async def read(info: SignatureInfo) -> None:
+            async with places:
+                try:
+                    transaction = await self._transaction(info)
+                    found.extend(self._events_in(info.signature, transaction, truncated))
+                except (ChainUnavailable, DecodeError) as error:
+                    failures.append(error)
+                    # a node that hangs would otherwise be waited for once for each of the others
+                    nursery.cancel_scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            for info in infos:
+                nursery.start_soon(read, info)
+        if failures:
+            raise failures[0]
+        return found
+
+    async def _transaction(self, info: SignatureInfo) -> ChainTransaction:
+        transaction = await self._reader.transaction(info.signature, self._finality)
+        if transaction is None:
+            raise ChainUnavailable(f"the RPC node lists transaction {info.signature} but does not have it")
+        return transaction
+
+    def _events_in(
+        self, signature: str, transaction: ChainTransaction, truncated: list[Truncated]
+    ) -> list[Found]:
+        """The events in a transaction's log lines. Where these are cut short, it is added to `truncated`."""
+        if transaction.failed:
+            return []
+        try:
+            payloads = event_data(transaction.logs, str(PROGRAM_ID))
+        except LogsTruncated as cut:
+            found = self._sourced(signature, transaction, cut.payloads)
+            visible = [sequence for _, event in found if (sequence := self._sequence(event))]
+            truncated.append(Truncated(signature, transaction, tuple(visible)))
+            return found
+        return self._sourced(signature, transaction, payloads)
+
+    def _sourced(self, signature: str, transaction: ChainTransaction, payloads: list[bytes]) -> list[Found]:
+        return sourced_events(payloads, slot=transaction.slot, signature=signature, finality=self._finality)
+
+    async def _signatures_since(self, slot: int) -> list[SignatureInfo]:
+        """The transactions of the scope that did not fail, from `slot` on, oldest first."""
+        found: list[SignatureInfo] = []
+        before: str | None = None
+        # paged by `before` alone: `until` would stop at the cursor's transaction, and the order within its slot
+        # is not reliable
+        while page := await self._reader.signatures(self._scope, before, self._finality):
+            found.extend(info for info in page if info.slot >= slot and not info.failed)
+            if page[-1].slot < slot:
+                break
+            if page[-1].signature == before:
+                raise ChainUnavailable("the RPC node shows the same page of history again and again")
+            before = page[-1].signature
+        found.reverse()
+        return found
+
+
+def following(cursor: Cursor, events: dict[int, Found], account: Scope) -> list[Found]:
+    """Those of `events` (by sequence) that follow from `cursor` without a gap, in order.
+
+    Raises `Gap` when one does not hold the hash of the one before it, or the last one's hash is not in `account`.
+    """
+    found: list[Found] = []
+    sequence, previous_hash = cursor.sequence, cursor.hash
+    while (pair := events.get(sequence + 1)) is not None:
+        event = pair[1]
+        assert isinstance(event, ChainEvent)
+        if event.previous_hash != previous_hash:
+            raise Gap(
+                f"event {event.sequence} of {event.scope} does not hold the hash of the event before it"
+            )
+        found.append(pair)
+        sequence, previous_hash = event.sequence, event.event_hash
+    if sequence == account.sequence and previous_hash != account.event_hash:
+        raise Gap(f"event {sequence} is not the one whose hash the account holds")
+    return found

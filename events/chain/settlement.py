@@ -1,0 +1,106 @@
+"""What the chain has made of a scope's confirmed events: it has finalized them, or something else in their place.
+
+Nothing is retracted for being unknown. An event is dead when the finalized chain is proven to have another of its
+number; or when the finalized account, as of the event's slot or a later one, has not come to its number, the node has
+no such transaction as finalized, and the account as confirmed does not vouch for the event either.
+"""
+
+from contextlib import aclosing
+
+import msgspec
+
+from contract.accounts import Scope
+from events.catalogue import ChainEvent, Finality, FinalityEvent, Finalized, Retracted
+from events.chain.backfill import Backfill, Found
+from events.chain.reader import ChainReader
+from events.chain.standing import Cursor, Standing
+
+
+class Settlement(msgspec.Struct, frozen=True):
+    """What is to be recorded, and the events on chain that come in the place of retracted ones."""
+
+    event: FinalityEvent
+    instead: tuple[Found, ...] = ()
+
+    @property
+    def died(self) -> bool:
+        """Whether events were retracted."""
+        return isinstance(self.event, Retracted)
+
+
+async def settlement(
+    backfill: Backfill, reader: ChainReader, scope: str, standing: Standing
+) -> Settlement | None:
+    """The next thing to record about the pending events of a scope; None where there is nothing new.
+
+    Raises `ChainUnavailable`, `DecodeError`, and `Gap` where the finalized history cannot be read.
+    """
+    answer = await backfill.account(Finality.FINALIZED)
+    account = answer.account
+    if account is None or account.sequence < standing.final.sequence:
+        # the node knows less than is known
+        return None
+    known = standing.event(account.sequence)
+    if known is None or known.hash != account.event_hash:
+        return await _other_history(backfill, scope, standing, account)
+    if account.sequence > standing.final.sequence:
+        return Settlement(Finalized(scope=scope, sequence=account.sequence))
+    first = standing.pending[0]
+    if first.slot > answer.slot:
+        return None
+    transaction = await reader.transaction(first.signature, Finality.FINALIZED)
+    if transaction is not None and not transaction.failed:
+        return None
+    return await _lost(backfill, scope, standing, answer.slot)
+
+
+async def _other_history(
+    backfill: Backfill, scope: str, standing: Standing, account: Scope
+) -> Settlement | None:
+    """The finalized account is ahead of the log, or has another event where the log has one."""
+    instead: list[Found] = []
+    dead: int | None = None
+    async with aclosing(backfill.events(standing.final, account)) as batches:
+        async for batch in batches:
+            for found in batch:
+                event = found[1]
+                assert isinstance(event, ChainEvent)
+                known = standing.event(event.sequence)
+                if dead is None and known is not None and known.hash != event.event_hash:
+                    dead = event.sequence
+                if dead is not None:
+                    instead.append(found)
+    return None if dead is None else Settlement(_retracted(scope, standing, dead), tuple(instead))
+
+
+async def _lost(backfill: Backfill, scope: str, standing: Standing, finalized_slot: int) -> Settlement | None:
+    """The first pending event is not on the finalized chain, as of its slot; unless it has come again since."""
+    first = standing.pending[0]
+    answer = await backfill.account(Finality.CONFIRMED)
+    account = answer.account
+    if account is None or answer.slot < finalized_slot or account.sequence < standing.final.sequence:
+        return None
+    alive = standing.event(account.sequence)
+    if alive is not None and alive.sequence >= first.sequence and alive.hash == account.event_hash:
+        return None
+    instead: list[Found] = []
+    if account.sequence > standing.final.sequence:
+        instead = await _all(backfill, standing.final, account)
+    if any(isinstance(event, ChainEvent) and event.event_hash == first.hash for _, event in instead):
+        return None
+    return Settlement(_retracted(scope, standing, first.sequence), tuple(instead))
+
+
+async def _all(backfill: Backfill, cursor: Cursor, account: Scope) -> list[Found]:
+    async with aclosing(backfill.events(cursor, account)) as batches:
+        return [found async for batch in batches for found in batch]
+
+
+def _retracted(scope: str, standing: Standing, first: int) -> Retracted:
+    dead = [event for event in standing.pending if event.sequence >= first]
+    return Retracted(
+        scope=scope,
+        first_sequence=dead[0].sequence,
+        last_sequence=dead[-1].sequence,
+        positions=tuple(event.position for event in dead),
+    )
