@@ -89,9 +89,9 @@ async def _measure(folder: Path) -> list[Delay]:
 async def _deploy(
     region: LocalRegion, chain: AsyncClient, gateway: httpx.AsyncClient, seed: int, manifest: bytes
 ) -> Delay:
-    developer = region.developer
+    developer = region.keys.developer
     stack: Pubkey = stack_address(region.region, developer.pubkey(), seed)[0]
-    instruction = program.deploy_stack(developer.pubkey(), region.region, seed, manifest)
+    instruction = program.deploy_stack(developer.pubkey(), region.provider, region.region, seed, manifest)
     blockhash = (await chain.get_latest_blockhash(Confirmed)).value.blockhash
     message = Message.new_with_blockhash([instruction], developer.pubkey(), blockhash)
     transaction = bytes(Transaction([developer], message, blockhash))

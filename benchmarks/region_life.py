@@ -33,6 +33,7 @@ DEPLOY_OR_DELETE, UPDATE, JOIN_OR_LEAVE = 0.05, 0.15, 0.003
 """Shares of the events; the others are starts and stops."""
 
 ZEROS = bytes(32)
+MINIMUM = 10_000_000
 
 
 class _Region:
@@ -43,6 +44,7 @@ class _Region:
         self._manifests = manifests()
         self._scope = str(Pubkey(randomness.randbytes(32)))
         self._owner = str(Pubkey(randomness.randbytes(32)))
+        self._escrow = str(Pubkey(randomness.randbytes(32)))
         self._sequence = 0
         self._stacks: list[str] = []
         self._revisions: dict[str, int] = {}
@@ -65,8 +67,8 @@ class _Region:
 
     def _chain(self) -> dict[str, Any]:
         self._sequence += 1
-        hashes = {"previous_hash": ZEROS, "event_hash": ZEROS}
-        return {"scope": self._scope, "owner": self._owner, "sequence": self._sequence, **hashes}
+        parties = {"scope": self._scope, "owner": self._owner, "escrow": self._escrow}
+        return {**parties, "sequence": self._sequence, "previous_hash": ZEROS, "event_hash": ZEROS}
 
     def _deploy(self) -> Event:
         stack = str(Pubkey(self._random.randbytes(32)))
@@ -74,20 +76,20 @@ class _Region:
         self._revisions[stack] = 1
         manifest = self._random.choice(self._manifests)
         fields = self._chain() | {"stack": stack, "seed": self._sequence, "revision": 1, "manifest": manifest}
-        return StackDeployed(**fields)
+        return StackDeployed(**fields, minimum=MINIMUM)
 
     def _update(self) -> Event:
         stack = self._random.choice(self._stacks)
         self._revisions[stack] += 1
         manifest = self._random.choice(self._manifests)
         fields = self._chain() | {"stack": stack, "revision": self._revisions[stack], "manifest": manifest}
-        return StackUpdated(**fields)
+        return StackUpdated(**fields, minimum=MINIMUM)
 
     def _delete(self) -> Event:
         stack = self._stacks.pop(self._random.randrange(len(self._stacks)))
         self._started.pop(stack, None)
         fields = self._chain() | {"stack": stack, "revision": self._revisions.pop(stack)}
-        return StackDeleted(**fields)
+        return StackDeleted(**fields, withdrawal_from=0, deleted_at=self._sequence)
 
     def _join_or_leave(self) -> Event:
         number = self._random.randrange(NODES)

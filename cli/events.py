@@ -1,13 +1,18 @@
 """`mu events`: what happened in a region, as its log has it."""
 
 import sys
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import click
+import msgspec
 import trio
 
-from cli.output import entry_json, entry_line, folder_option, json_option
-from events.log import FIRST_POSITION, Entry
+from cli.entry_filter import EntryFilter, filter_options, parse_pattern
+from cli.output import entry_json, entry_line, entry_lines, folder_option, json_option
+from contract.errors import InvalidInput
+from events.log import FIRST_POSITION, READ_BATCH_ENTRIES, Entry, Log
 from mu.region_folder import OpenLog, find_region_folder, open_log
 
 DEFAULT_TAIL_ENTRIES = 20
@@ -21,28 +26,82 @@ def events() -> None:
 
 @events.command()
 @folder_option
+@filter_options
 @json_option
 @click.option(
     "--lines", "-n", type=click.IntRange(0), default=DEFAULT_TAIL_ENTRIES, show_default=True, help="How many"
 )
 @click.option("--all", "everything", is_flag=True, help="From the first entry on.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with what happens, until Ctrl-C.")
-def tail(folder: Path, as_json: bool, lines: int, everything: bool, follow: bool) -> None:
-    """Show the last entries of the log."""
+def tail(
+    folder: Path, wanted: EntryFilter, as_json: bool, lines: int, everything: bool, follow: bool
+) -> None:
+    """Show the last entries of the log, or the last of those that are asked for."""
     with open_log(find_region_folder(folder)) as opened:
         head = opened.log.head().position
-        start = FIRST_POSITION if everything else max(FIRST_POSITION, head - lines + 1)
-        for entry in opened.log.replay(start):
+        for entry in (
+            _until(opened.log, head, wanted) if everything else _last(opened.log, head, wanted, lines)
+        ):
             _show(entry, as_json)
-            start = entry.position + 1
         if follow:
-            trio.run(_follow, opened, start, as_json)
+            trio.run(_follow, opened, head + 1, wanted, as_json)
 
 
-async def _follow(opened: OpenLog, start: int, as_json: bool) -> None:
+@events.command()
+@click.argument("position", type=click.IntRange(FIRST_POSITION))
+@folder_option
+@json_option
+def show(position: int, folder: Path, as_json: bool) -> None:
+    """Show all of the entry at POSITION."""
+    with open_log(find_region_folder(folder)) as opened:
+        head = opened.log.head().position
+        if position > head:
+            raise InvalidInput("POSITION", f"the log ends at position {head}")
+        [entry] = opened.log.read(position, 1)
+    if as_json:
+        click.echo(entry_json(entry))
+        return
+    for line in entry_lines(entry):
+        click.echo(line)
+
+
+@events.command()
+@click.argument("pattern")
+@folder_option
+@filter_options
+@json_option
+def grep(pattern: str, folder: Path, wanted: EntryFilter, as_json: bool) -> None:
+    """Show the entries in whose JSON the regular expression PATTERN is found."""
+    wanted = msgspec.structs.replace(wanted, pattern=parse_pattern(pattern))
+    with open_log(find_region_folder(folder)) as opened:
+        for entry in _until(opened.log, opened.log.head().position, wanted):
+            _show(entry, as_json)
+
+
+def _until(log: Log, head: int, wanted: EntryFilter) -> Iterator[Entry]:
+    for entry in log.replay():
+        if entry.position > head:
+            return
+        if wanted.matches(entry):
+            yield entry
+
+
+def _last(log: Log, head: int, wanted: EntryFilter, count: int) -> list[Entry]:
+    """The last `count` entries up to `head` that are wanted, in order."""
+    return list(islice(filter(wanted.matches, _newest_first(log, head)), count))[::-1]
+
+
+def _newest_first(log: Log, head: int) -> Iterator[Entry]:
+    while head >= FIRST_POSITION:
+        first = max(FIRST_POSITION, head - READ_BATCH_ENTRIES + 1)
+        yield from reversed(log.read(first, head - first + 1))
+        head = first - 1
+
+
+async def _follow(opened: OpenLog, start: int, wanted: EntryFilter, as_json: bool) -> None:
     try:
         async for entries in opened.log.follow(start, poll_seconds=POLL_SECONDS):
-            for entry in entries:
+            for entry in filter(wanted.matches, entries):
                 _show(entry, as_json)
             sys.stdout.flush()
     except KeyboardInterrupt:

@@ -6,10 +6,21 @@ from collections.abc import Iterator
 
 import click
 
+from cli.admin import admin
+from cli.audit import audit
 from cli.demo import demo
+from cli.escrow import escrow
 from cli.events import events
+from cli.listing import listing
+from cli.log import log
+from cli.output import printable
 from cli.projections import projections
+from cli.provider import provider
+from cli.request_signer import request_signer
 from cli.run import run
+from cli.stack import stack
+from cli.status import status
+from cli.why import why
 from contract.errors import InvalidInput, MuError
 
 EXIT_FAILED = 1
@@ -22,10 +33,23 @@ def mu() -> None:
     """A decentralised serverless cloud: a region is a log, and everything else is a fold over it."""
 
 
-mu.add_command(run)
-mu.add_command(demo)
-mu.add_command(events)
-mu.add_command(projections)
+for command in (
+    run,
+    demo,
+    status,
+    events,
+    log,
+    projections,
+    why,
+    audit,
+    listing,
+    stack,
+    escrow,
+    request_signer,
+    provider,
+    admin,
+):
+    mu.add_command(command)
 
 
 def main() -> None:
@@ -39,7 +63,8 @@ def main() -> None:
         found = expected(error)
         if found is None:
             raise
-        click.echo(f"mu: {found}", err=True)
+        # an RPC node may have written a part of it
+        click.echo(f"mu: {printable(str(found))}", err=True)
         sys.exit(EXIT_BAD_INPUT if isinstance(found, InvalidInput) else EXIT_FAILED)
 
 

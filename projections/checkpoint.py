@@ -1,64 +1,137 @@
 """Checkpoints: a projection's state in the engine, with the position it has come to.
 
-Keys: `projection/NAME/` and a number from 0 (u32, big-endian): a header, then the state in pieces, as a state may be
-larger than an engine's value.
+Keys: a place (`projection/`, the last state; `final-projection/`, one that no fork can undo), `NAME/`, and a number
+from 0 (u32, big-endian): a header, then the state in pieces, as it may be larger than an engine's value, followed by
+what may still be retracted.
 """
 
 import struct
+from enum import Enum
 from itertools import count
 from typing import Any, TypeVar
 
 import msgspec
 
 from contract.errors import DecodeError
-from events.engine import Engine
+from events.engine import Engine, Snapshot, Transaction
 from projections.projection import Projection
+from projections.retraction import Unfinalized
 
 PIECE_BYTES = 512 * 1024
 
 P = TypeVar("P", bound=Projection[Any])
 
 
+class Place(Enum):
+    """Which of a projection's two checkpoints: the newest, or one up to which all chain events are finalized."""
+
+    LAST = b"projection/"
+    FINAL = b"final-projection/"
+
+
 class Header(msgspec.Struct, frozen=True):
-    """The version of the projection, the last position folded and its entry's hash, and the size of the state."""
+    """The version of the projection, the last position folded and its entry's hash, the size of the state, and what
+    of the log up to there may still be retracted (it is kept after the state, as it may be large too).
+    """
 
     version: int
     position: int
     hash: bytes
     state_bytes: int
+    unfinalized: Unfinalized = msgspec.field(default_factory=Unfinalized)
+    rebuilds: int = 0
+    """How often the projection has been rebuilt beside the live one, and swapped."""
 
 
-def save(engine: Engine, projection: Projection[Any], position: int, entry_hash: bytes) -> None:
-    """Replace the checkpoint of `projection`, all of it or nothing. Raises what an engine's commit does."""
-    state = projection.encode()
-    header = Header(projection.version, position, entry_hash, len(state))
+def save(
+    engine: Engine,
+    projection: Projection[Any],
+    position: int,
+    entry_hash: bytes,
+    unfinalized: Unfinalized | None = None,
+    place: Place = Place.LAST,
+    rebuilds: int = 0,
+) -> bool:
+    """Replace the checkpoint of `projection`, all of it or nothing. Raises what an engine's commit does.
+
+    One that was rebuilt more than `rebuilds` times stays; whether it was replaced.
+    """
+    under = prefix(place, projection.name)
     with engine.begin() as transaction:
-        transaction.delete_range(_key(projection.name, 0), _end(projection.name))
-        transaction.put(_key(projection.name, 0), msgspec.msgpack.encode(header))
-        for number, start in zip(count(1), range(0, len(state), PIECE_BYTES), strict=False):
-            transaction.put(_key(projection.name, number), state[start : start + PIECE_BYTES])
+        # also guards against a rebuilt one that comes meanwhile: the key is written here
+        if rebuilds_at(transaction, under, projection.version) > rebuilds:
+            return False
+        put(transaction, under, projection, position, entry_hash, unfinalized, rebuilds)
         transaction.commit()
+    return True
 
 
-def load(engine: Engine, kind: type[P]) -> tuple[P, Header] | None:
+def load(engine: Engine, kind: type[P], place: Place = Place.LAST) -> tuple[P, Header] | None:
     """The projection as last saved, or None where there is no checkpoint, or one of another version or damaged."""
     with engine.snapshot() as snapshot:
-        pieces = [value for _, value in snapshot.scan(_key(kind.name, 0), _end(kind.name))]
+        return get(snapshot, prefix(place, kind.name), kind)
+
+
+def put(
+    transaction: Transaction,
+    under: bytes,
+    projection: Projection[Any],
+    position: int,
+    entry_hash: bytes,
+    unfinalized: Unfinalized | None = None,
+    rebuilds: int = 0,
+) -> int:
+    """Put a projection's state `under` a prefix, in the place of what is there; returns its size in bytes."""
+    state = projection.encode()
+    body = state + msgspec.msgpack.encode(unfinalized or Unfinalized())
+    header = Header(projection.version, position, entry_hash, len(state), rebuilds=rebuilds)
+    remove(transaction, under)
+    transaction.put(_key(under, 0), msgspec.msgpack.encode(header))
+    for number, start in zip(count(1), range(0, len(body), PIECE_BYTES), strict=False):
+        transaction.put(_key(under, number), body[start : start + PIECE_BYTES])
+    return len(body)
+
+
+def get(snapshot: Snapshot, under: bytes, kind: type[P]) -> tuple[P, Header] | None:
+    """The projection whose state is `under` a prefix, or None as for `load`."""
+    pieces = [value for _, value in snapshot.scan(*_range(under))]
     if not pieces:
         return None
     try:
         header = msgspec.msgpack.decode(pieces[0], type=Header)
-        state = b"".join(pieces[1:])
-        if header.version != kind.version or len(state) != header.state_bytes:
+        if header.version != kind.version:
             return None
-        return kind.decode(state), header
+        body = b"".join(pieces[1:])
+        state, rest = body[: header.state_bytes], body[header.state_bytes :]
+        unfinalized = msgspec.msgpack.decode(rest, type=Unfinalized)
+        return kind.decode(state), msgspec.structs.replace(header, unfinalized=unfinalized)
     except (msgspec.DecodeError, DecodeError):
         return None
 
 
-def _key(name: str, number: int) -> bytes:
-    return b"projection/" + name.encode() + b"/" + struct.pack(">I", number)
+def rebuilds_at(snapshot: Snapshot, under: bytes, version: int) -> int:
+    """How often the projection whose state is `under` a prefix was rebuilt; 0 for one of another version."""
+    data = snapshot.get(_key(under, 0))
+    try:
+        header = msgspec.msgpack.decode(data or b"", type=Header)
+    except msgspec.DecodeError:
+        return 0
+    return header.rebuilds if header.version == version else 0
 
 
-def _end(name: str) -> bytes:
-    return b"projection/" + name.encode() + b"0"
+def remove(transaction: Transaction, under: bytes) -> None:
+    """Remove the state `under` a prefix, if there is one."""
+    transaction.delete_range(*_range(under))
+
+
+def prefix(place: Place, name: str) -> bytes:
+    """What the keys of a projection's checkpoint begin with; the number of the piece follows."""
+    return place.value + name.encode() + b"/"
+
+
+def _range(under: bytes) -> tuple[bytes, bytes]:
+    return under, under + bytes([0xFF]) * (struct.calcsize(">I") + 1)
+
+
+def _key(under: bytes, number: int) -> bytes:
+    return under + struct.pack(">I", number)

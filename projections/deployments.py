@@ -5,6 +5,7 @@ Reads `StackDeployed`, `StackUpdated`, `StackDeleted`, `NodeJoined`, `NodeLeft`,
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 from solders.pubkey import Pubkey
@@ -15,6 +16,9 @@ from projections.projection import Projection
 from projections.stacks import Status, deployed
 
 OWNERS_PER_STACK = 2
+
+MAX_REMEMBERED_KEYS = 65_536
+"""Nodes and stacks whose numbers are remembered: each joining node is compared with every stack."""
 
 
 class Deployment(msgspec.Struct, frozen=True):
@@ -68,7 +72,12 @@ class Deployments(Projection[DeploymentsState]):
 
 def distance(node: str, stack: str) -> int:
     """The distance between a node's hash and a stack's public key (both base58 of 32 bytes)."""
-    return int.from_bytes(bytes(Pubkey.from_string(node))) ^ int.from_bytes(bytes(Pubkey.from_string(stack)))
+    return _number(node) ^ _number(stack)
+
+
+@lru_cache(maxsize=MAX_REMEMBERED_KEYS)
+def _number(key: str) -> int:
+    return int.from_bytes(bytes(Pubkey.from_string(key)))
 
 
 def nearest(stack: str, nodes: Iterable[str]) -> tuple[str, ...]:

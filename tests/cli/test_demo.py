@@ -19,6 +19,7 @@ def test_the_demo_shows_each_step_and_ends_well():
         "replay",
     ]
     assert [label for index, label in enumerate(labels) if label not in labels[:index]] == wanted
+    assert labels.count("chain") == 6  # where it answers, four transactions of the set-up, the deployment
     assert "200 'Good day, Ada!'" in done.stdout
     assert done.stdout.count("the same") == 4
     assert done.stderr == ""

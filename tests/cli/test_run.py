@@ -35,12 +35,13 @@ def test_run_answers_shows_logs_stops_on_a_signal_and_goes_on_where_it_was(proje
     assert [line.split()[3 if "node" in line.split()[2] else 4] for line in tail.stdout.splitlines()] == [
         "NodeJoined",
         "RegionCreated",
+        "UsageSignerCreated",
         "StackDeployed",
         "StackStarted",
     ]
     shown = mu("projections", "show", "routes", "--folder", project, "--json")
     document = json.loads(shown.stdout)
-    assert document["position"] == 4
+    assert document["position"] == 5
     assert len(document["state"]["stacks"]) == 1
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=20)
@@ -49,13 +50,14 @@ def test_run_answers_shows_logs_stops_on_a_signal_and_goes_on_where_it_was(proje
     assert output.splitlines()[-1].startswith("stopped")
 
     stopped = mu("projections", "show", "routes", "--folder", project)
-    assert stopped.stdout.startswith("routes at position 5, checksum ")
+    assert stopped.stdout.startswith("routes at position 6, checksum ")
     process = start_run(project)
     again, lines = wait_until_running(process)
     process.kill()
     process.communicate()
     assert again.split("/")[3] == url.split("/")[3]
     assert any("is deployed already" in line for line in lines)
+    assert [line.split()[1][:16] for line in lines if line.startswith("chain")] == ["http://127.0.0.1"]
 
 
 def test_killed_at_any_moment_nothing_is_lost_or_doubled_and_the_stack_answers(project: Path):
@@ -85,7 +87,7 @@ def test_killed_at_any_moment_nothing_is_lost_or_doubled_and_the_stack_answers(p
     previous = [entry["previous_hash"] for entry in entries[1:]]
     assert previous == [entry["hash"] for entry in entries[:-1]]
     chain = [entry["event"]["sequence"] for entry in entries if entry["source"]["type"] == "chain"]
-    assert chain == [1, 2]
+    assert chain == [1, 2, 3]
     assert entries[-1]["kind"] == "StackStarted"
 
 

@@ -1,0 +1,118 @@
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.entry_filter import EntryFilter, parse_pattern, parse_slots
+from contract.errors import InvalidInput
+from events.catalogue import ChainSource, Finality, NodeSource, StackStarted
+from events.engine.memory import MemoryEngine
+from tests.cli.folders import run, write_region
+from tests.cli.mu_process import mu
+from tests.entries import NODES, STACKS, append_all, deployed, joined, open_log
+
+STARTED = StackStarted(stack=STACKS[0], revision=1, node=NODES[0][0])
+
+
+def chain(slot: int, signature: str = "signature") -> ChainSource:
+    return ChainSource(slot, signature, 0, Finality.CONFIRMED)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_region(
+        tmp_path,
+        [
+            joined(0),
+            (chain(5, "first"), deployed(STACKS[0], b"")),
+            (chain(7, "second"), deployed(STACKS[1], b"")),
+            STARTED,
+        ],
+    )
+    return write_region(tmp_path, [(NodeSource("other", 1), joined(1))], "other")
+
+
+def positions(folder: Path, command: str, *options: str) -> list[int]:
+    result = run("events", command, *options, "--folder", folder, "--json")
+    assert result.exit_code == 0, result.output
+    return [json.loads(line)["position"] for line in result.output.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ((), [1, 2, 3, 4, 5]),
+        (("-n", "2"), [4, 5]),
+        (("-n", "0"), []),
+        (("--kind", "NodeJoined"), [1, 5]),
+        (("--kind", "NodeJoined", "-n", "1"), [5]),
+        (("--kind", "NodeJoined", "--kind", "StackStarted", "--all"), [1, 4, 5]),
+        (("--stack", STACKS[0]), [2, 4]),
+        (("--stream", "other"), [5]),
+        (("--slot", "5"), [2]),
+        (("--slot", "6.."), [3]),
+        (("--slot", "..6"), [2]),
+        (("--slot", "5..7"), [2, 3]),
+        (("--signature", "second"), [3]),
+        (("--signature", "second", "--stack", STACKS[0]), []),
+    ],
+)
+def test_filters(folder: Path, options: tuple[str, ...], expected: list[int]):
+    assert positions(folder, "tail", *options) == expected
+    if "-n" not in options and "--all" not in options:
+        assert positions(folder, "grep", ".", *options) == expected
+
+
+def test_grep_looks_into_every_field(folder: Path):
+    assert positions(folder, "grep", NODES[0][0][:12]) == [1, 4]
+    assert positions(folder, "grep", '"slot":7') == [3]
+    assert positions(folder, "grep", "no such thing") == []
+
+
+def test_show_has_every_field(folder: Path):
+    result = run("events", "show", "2", "--folder", folder)
+    lines = [line.split(maxsplit=1) for line in result.output.splitlines()]
+    assert ["position", "2"] in lines
+    assert ["kind", "StackDeployed"] in lines
+    assert ["slot", "5"] in lines
+    assert ["stack", STACKS[0]] in lines
+    document = json.loads(run("events", "show", "2", "--folder", folder, "--json").output)
+    assert (document["kind"], document["source"]["signature"]) == ("StackDeployed", "first")
+
+
+def test_bad_input_exits_with_2_and_a_sentence(folder: Path):
+    for arguments, sentence in [
+        (("events", "show", "6"), "the log ends at position 5"),
+        (("events", "grep", "("), "is no regular expression"),
+        (("events", "tail", "--slot", "9..5"), "ends before it begins"),
+        (("events", "tail", "--kind", "Nothing"), "Nothing"),
+        (("projections", "show", "routes", "--at", "six"), "is no position"),
+        (("projections", "diff", "routes", "--from", "3", "--to", "77"), "the log ends at position 5"),
+    ]:
+        done = mu(*arguments, "--folder", folder)
+        assert done.returncode == 2, done
+        assert sentence in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@given(st.text(max_size=12))
+def test_slots_are_a_range_or_refused(text: str):
+    try:
+        first, last = parse_slots(text)
+    except InvalidInput:
+        return
+    assert (first, last) != (None, None)
+    assert first is None or last is None or first <= last
+
+
+@given(st.text(max_size=12))
+def test_a_pattern_works_or_is_refused(text: str):
+    log = open_log(MemoryEngine())
+    append_all(log, [joined(0)])
+    try:
+        wanted = EntryFilter(pattern=parse_pattern(text))
+    except InvalidInput:
+        return
+    wanted.matches(log.read()[0])
