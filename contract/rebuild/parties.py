@@ -96,8 +96,18 @@ def _escrow_created(step: Step) -> None:
     step.create(step.scope, escrow)
 
 
-def _escrow_balance(step: Step) -> None:
-    step.change(Escrow, step.scope, balance=step["balance"])
+def _escrow_received(step: Step) -> None:
+    before = step.get(Escrow, step.scope)
+    # what comes in is no part of a withdrawal asked for before
+    withdrawal = min(before.withdrawal, before.balance)
+    withdrawal_from = before.withdrawal_from if withdrawal else 0
+    step.change(
+        Escrow,
+        step.scope,
+        balance=step["balance"],
+        withdrawal=withdrawal,
+        withdrawal_from=withdrawal_from,
+    )
 
 
 def _withdrawal_requested(step: Step) -> None:
@@ -119,8 +129,8 @@ CHANGES: Final[dict[str, Callable[[Step], None]]] = {
     "ProviderRevoked": _provider_revoked,
     "ProviderClosed": _provider_closed,
     "EscrowCreated": _escrow_created,
-    "EscrowDeposited": _escrow_balance,
-    "EscrowSynced": _escrow_balance,
+    "EscrowDeposited": _escrow_received,
+    "EscrowSynced": _escrow_received,
     "WithdrawalRequested": _withdrawal_requested,
     "WithdrawalClaimed": _withdrawal_claimed,
 }

@@ -169,8 +169,13 @@ class PartiesAccounting:
         rules.tokens(depositor_tokens, self.mint, depositor, amount)
         rules.hold()
         self.transfer(depositor_tokens, vault, amount)
-        self._change(escrow, balance=fund.balance + amount)
+        self._receive(escrow, fund, amount)
         return Effect("EscrowDeposited", escrow, {"amount": amount, "balance": fund.balance + amount})
+
+    def _receive(self, escrow, fund, amount) -> None:
+        asked = min(fund.withdrawal, fund.balance)
+        claimable_from = fund.withdrawal_from if asked else 0
+        self._change(escrow, balance=fund.balance + amount, withdrawal=asked, withdrawal_from=claimable_from)
 
     def withdraw_escrow(self, rules, *, client, state, escrow, amount) -> Effect:
         market, fund = rules.find(State, state), rules.find(Escrow, escrow)
@@ -204,5 +209,5 @@ class PartiesAccounting:
         held = self.tokens[fund.vault].amount if fund else 0
         rules.refuse("NothingChanges", fund and held == fund.balance)
         rules.hold()
-        self._change(escrow, balance=held)
+        self._receive(escrow, fund, held - fund.balance)
         return Effect("EscrowSynced", escrow, {"amount": held - fund.balance, "balance": held})

@@ -69,6 +69,17 @@ def test_a_later_deposit_is_no_part_of_a_withdrawal_whose_notice_is_over(world) 
     assert cluster.refusal(claim(world), carol) == "NothingToWithdraw"
 
 
+def test_a_later_deposit_is_no_part_of_one_that_charges_have_left_above_the_balance(world) -> None:
+    cluster, carol = world.cluster, world.carol
+    world.do(withdraw(world, balance_of(world)), carol)
+    cluster.set_time(cluster.time() + NOTICE_SECONDS)
+    world.do(*world.update_usage())
+    left = balance_of(world)
+    world.do(*world.deposit(carol, world.escrow, 30 * TOKEN))
+    assert cluster.account(world.escrow).withdrawal == left
+    assert world.do(claim(world), carol).fields["amount"] <= left
+
+
 def test_the_dodge_of_a_notice(world) -> None:
     """Ask, wait, deposit, deploy, use, and claim before the report: what is locked stays, whatever is claimed."""
     cluster, carol, balance = world.cluster, world.carol, balance_of(world)

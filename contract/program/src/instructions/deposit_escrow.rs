@@ -32,7 +32,7 @@ pub fn process(program: &Address, accounts: &mut [AccountView], arguments: &mut 
     tokens::require_token_program(token_program)?;
 
     tokens::pay_in(depositor_tokens, vault, depositor, amount)?;
-    let balance = fields.balance.add(amount)?;
+    let balance = fields.receive(amount)?;
     emit(&scope, &mut fields.chain, ESCROW_DEPOSITED, |event| {
         event.address(depositor.address()).u64(amount).u64(balance);
     })?;

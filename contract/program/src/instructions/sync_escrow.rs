@@ -21,13 +21,13 @@ pub fn process(program: &Address, accounts: &mut [AccountView], arguments: &mut 
     let scope = *escrow.address();
     let mut fields = write::<Escrow>(escrow, program)?;
     fields.require_vault(vault.address())?;
-    let balance = tokens::read(vault)?.amount.get();
-    let amount = balance.checked_sub(fields.balance.get()).ok_or(Error::CounterExhausted)?;
+    let held = tokens::read(vault)?.amount.get();
+    let amount = held.checked_sub(fields.balance.get()).ok_or(Error::CounterExhausted)?;
     if amount == 0 {
         return Err(Error::NothingChanges.into());
     }
 
-    fields.balance.set(balance);
+    let balance = fields.receive(amount)?;
     emit(&scope, &mut fields.chain, ESCROW_SYNCED, |event| {
         event.u64(amount).u64(balance);
     })?;

@@ -86,6 +86,18 @@ impl Escrow {
         self.locks.iter().fold(0, |sum: u64, lock| sum.saturating_add(lock.minimum.get()))
     }
 
+    /// Adds what came in, and returns the balance. It is no part of a withdrawal asked for before, which charges may
+    /// have left above the balance: without a notice of its own nothing can be claimed.
+    pub fn receive(&mut self, amount: u64) -> Result<u64, Error> {
+        if self.withdrawal.get() > self.balance.get() {
+            self.withdrawal = self.balance;
+            if self.balance.get() == 0 {
+                self.withdrawal_from = I64::new(0);
+            }
+        }
+        self.balance.add(amount)
+    }
+
     /// Whether the balance, less what is asked for, is below what is locked: a withdrawal asked for is no cover for
     /// usage to come, as it can be claimed before that is reported.
     pub fn is_too_low(&self) -> bool {
