@@ -4,11 +4,12 @@ import os
 import sys
 from collections.abc import Callable
 
-from benchmarks import chain_to_route, log_append, log_replay, requests, time_travel
+from benchmarks import chain_to_route, log_append, log_follow, log_replay, requests, time_travel
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "requests": requests.run,
     "append": log_append.run,
+    "follow": log_follow.run,
     "replay": log_replay.run,
     "past": time_travel.run,
     "chain": chain_to_route.run,

@@ -71,6 +71,10 @@ class EngineRecorder(Recorder):
         # Threads of one process wait here; without it all but one of them would work in vain.
         self._group = GroupCommit(self._commit)
 
+    def changes(self) -> int | None:
+        """See `Engine.changes`."""
+        return self._engine.changes()
+
     def head(self) -> tuple[int, bytes]:
         """The last position and the last record's hash; (0, zeros) for an empty log."""
         with self._reading() as snapshot:

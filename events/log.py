@@ -18,6 +18,15 @@ from events.recorder import EngineProcessRecorder
 FIRST_POSITION = 1
 READ_BATCH_ENTRIES = 512
 
+FIRST_LOOK_SECONDS = 0.01
+LOOK_SHARE = 0.2
+"""How often a follower looks for commits of other processes: after a quiet time, the next pause is this share of it, so
+that what comes is late by as much at most.
+"""
+
+LONGEST_CHEAP_LOOK_SECONDS = 0.03
+"""The longest pause where looking needs no reading."""
+
 
 class StreamConflict(MuError):
     """The stream is not at the version that the writer took it to be at; nothing was appended."""
@@ -155,19 +164,28 @@ class Log:
     async def follow(self, start: int = FIRST_POSITION, *, poll_seconds: float) -> AsyncIterator[list[Entry]]:
         """Batches of entries from `start` on, for ever.
 
-        An append in this process wakes it at once; those of other processes are found by looking every
-        `poll_seconds`.
+        An append in this process wakes it at once. Those of other processes are found by looking, the less often the
+        longer nothing has come: whether there was a commit, where the engine can tell that, and otherwise by reading;
+        it reads every `poll_seconds` in any case.
         """
         with self._woken() as woken:
+            quiet_since = trio.current_time()
             while True:
                 woken[0] = trio.Event()
+                changes = self._recorder.changes()
                 batch = await trio.to_thread.run_sync(self.read, start)
                 if batch:
                     start = batch[-1].position + 1
                     yield batch
-                else:
-                    with trio.move_on_after(poll_seconds):
-                        await woken[0].wait()
+                    quiet_since = trio.current_time()
+                    continue
+                with trio.move_on_after(poll_seconds):
+                    while not woken[0].is_set():
+                        quiet_seconds = trio.current_time() - quiet_since
+                        with trio.move_on_after(pause_seconds(quiet_seconds, cheap=changes is not None)):
+                            await woken[0].wait()
+                        if changes is None or self._recorder.changes() != changes:
+                            break
 
     @contextmanager
     def _woken(self) -> Generator[list[trio.Event]]:
@@ -189,6 +207,12 @@ class Log:
             yield box
         finally:
             self._wakers.discard(wake)
+
+
+def pause_seconds(quiet_seconds: float, *, cheap: bool) -> float:
+    """How long a follower waits for its next look after a quiet time; `cheap` where looking needs no reading."""
+    pause = FIRST_LOOK_SECONDS + LOOK_SHARE * quiet_seconds
+    return min(pause, LONGEST_CHEAP_LOOK_SECONDS) if cheap else pause
 
 
 def entry(position: int, record: Record) -> Entry:

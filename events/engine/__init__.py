@@ -124,6 +124,12 @@ class Engine(Protocol):
         """A new transaction on the map as it stands now. Raises `Unavailable` when closed."""
         ...
 
+    def changes(self) -> int | None:
+        """A number that is another one after every commit, whichever process it was in; it can be asked all the time,
+        as it reads neither disk nor network. None where only reading tells whether there was one.
+        """
+        ...
+
     def close(self) -> None:
         """Let go of files and connections. Closing twice is harmless."""
         ...

@@ -78,6 +78,10 @@ class LmdbEngine:
 
         return BufferedTransaction(snapshot, commit)
 
+    def changes(self) -> int | None:
+        with self._lock:
+            return None if self._closed else self._environment.info()["last_txnid"]
+
     def close(self) -> None:
         with self._lock:
             self._closed = True

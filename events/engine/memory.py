@@ -45,6 +45,9 @@ class MemoryEngine:
 
         return BufferedTransaction(snapshot, commit)
 
+    def changes(self) -> int | None:
+        return None
+
     def close(self) -> None:
         self._closed = True
 

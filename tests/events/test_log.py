@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -6,10 +7,19 @@ import trio.testing
 
 from events.engine.lmdb import LmdbEngine
 from events.engine.memory import MemoryEngine
-from events.log import Head, Log, StreamConflict
+from events.log import (
+    FIRST_LOOK_SECONDS,
+    LONGEST_CHEAP_LOOK_SECONDS,
+    LOOK_SHARE,
+    Head,
+    Log,
+    StreamConflict,
+    pause_seconds,
+)
 from tests.entries import append_all, joined, open_log, source_of
 
 EVENT = joined(0)
+PATIENCE_SECONDS = 20.0
 PAIR = (source_of(EVENT), EVENT)
 
 
@@ -107,3 +117,37 @@ def test_a_log_on_disk_is_there_after_reopening(tmp_path: Path):
     engine = LmdbEngine(tmp_path)
     assert open_log(engine).head() == head
     engine.close()
+
+
+APPEND_ELSEWHERE = """
+import sys
+from pathlib import Path
+from events.engine.lmdb import LmdbEngine
+from tests.entries import joined, open_log, source_of
+event = joined(0)
+log = open_log(LmdbEngine(Path(sys.argv[1])))
+log.append("elsewhere", 0, [(source_of(event), event)])
+"""
+
+
+async def test_follow_sees_a_commit_of_another_process_long_before_it_would_look(tmp_path: Path):
+    engine = LmdbEngine(tmp_path)
+    log = open_log(engine)
+    async with trio.open_nursery() as nursery:
+
+        async def append_elsewhere() -> None:
+            await trio.run_process([sys.executable, "-c", APPEND_ELSEWHERE, str(tmp_path)])
+
+        nursery.start_soon(append_elsewhere)
+        with trio.fail_after(PATIENCE_SECONDS):
+            async for entries in log.follow(poll_seconds=3600):
+                assert [entry.stream for entry in entries] == ["elsewhere"]
+                break
+    engine.close()
+
+
+def test_a_follower_looks_less_often_the_longer_nothing_comes():
+    for quiet_seconds in (0.0, 0.1, 1.0, 60.0):
+        pause = pause_seconds(quiet_seconds, cheap=False)
+        assert pause == pytest.approx(FIRST_LOOK_SECONDS + LOOK_SHARE * quiet_seconds)
+        assert pause_seconds(quiet_seconds, cheap=True) == min(pause, LONGEST_CHEAP_LOOK_SECONDS)

@@ -65,6 +65,9 @@ class TikvEngine:
 
         return BufferedTransaction(self._snapshot(timestamp, read), commit)
 
+    def changes(self) -> int | None:
+        return None
+
     def close(self) -> None:
         if not self._closed:
             self._closed = True

@@ -469,3 +469,11 @@ def test_closing_while_threads_work(engine):
     for runner in runners:
         runner.join()
     assert [type(outcome) for outcome in outcomes] == [Unavailable] * 3
+
+
+def test_changes_tell_of_every_commit_where_they_can_be_told(engine):
+    before = engine.changes()
+    put(engine, a=b"1")
+    after = engine.changes()
+    assert (before is None and after is None) or before != after
+    assert engine.changes() == after
