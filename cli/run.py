@@ -8,6 +8,7 @@ import trio
 
 from cli.local import Ports, deploy, region_with_node
 from cli.output import step
+from contract.program_errors import ProgramError
 from mu.project import Project, load_project
 from mu.region_folder import DATA_FOLDER, RegionFolder
 
@@ -50,8 +51,16 @@ async def _run(project: Project, folder: RegionFolder, ports: Ports) -> None:
     async with trio.open_nursery() as nursery:
         await nursery.start(_cancel_on_signal, nursery.cancel_scope)
         async with region_with_node(folder, ports, slot_seconds=SLOT_SECONDS) as (region, node):
-            await deploy(region, node, project)
-            step("running", "Ctrl-C stops it; `mu events tail` and `mu projections show` look into it")
+            try:
+                await deploy(region, node, project)
+            except ProgramError as error:
+                # the chain stays: what the Marketplace wants first can only be sent to it
+                step("refused", f"{error} Put it right on this chain, and run it again.")
+            step("running", f"Ctrl-C stops it; `mu events tail --folder {folder.root}` looks into it")
+            step(
+                "keys",
+                f"`-u {region.chain.rpc_url} -k {folder.keypair('developer')}` for commands on this chain",
+            )
             await trio.sleep_forever()
     step("stopped", f"everything is kept in {folder.root}")
 

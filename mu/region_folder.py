@@ -69,7 +69,7 @@ def find_region_folder(folder: Path) -> RegionFolder:
     for candidate in (folder / DATA_FOLDER, folder):
         if (candidate / "log").is_dir():
             return RegionFolder(candidate)
-    raise InvalidInput("folder", f"{folder} holds no region; `mu run {folder}` begins one")
+    raise InvalidInput("--folder", f"{folder} holds no region; name the folder of a `mu run`")
 
 
 def wall_clock_milliseconds() -> int:

@@ -28,7 +28,7 @@ def start_run(folder: Path, *options: str) -> subprocess.Popen[str]:
     )
 
 
-def wait_until_running(process: subprocess.Popen[str]) -> tuple[str, list[str]]:
+def wait_until_running(process: subprocess.Popen[str], until: str = "running") -> tuple[str, list[str]]:
     """Read the output until the region is up: the URL of the first route, and the lines."""
     assert process.stdout is not None
     lines: list[str] = []
@@ -37,7 +37,7 @@ def wait_until_running(process: subprocess.Popen[str]) -> tuple[str, list[str]]:
         lines.append(line.rstrip())
         if found := re.match(r"route\s+\w+ (http\S+)", line):
             url = found[1]
-        if line.startswith("running"):
+        if line.startswith(until):
             return url, lines
     raise AssertionError("\n".join(lines))
 

@@ -1,5 +1,6 @@
 import json
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -58,6 +59,36 @@ def test_run_answers_shows_logs_stops_on_a_signal_and_goes_on_where_it_was(proje
     assert again.split("/")[3] == url.split("/")[3]
     assert any("is deployed already" in line for line in lines)
     assert [line.split()[1][:16] for line in lines if line.startswith("chain")] == ["http://127.0.0.1"]
+
+
+def test_a_region_whose_marketplace_refuses_the_project_stays_up_to_be_put_right(project: Path):
+    """All money was asked back, so a new revision is refused; on the same chain that can be taken back."""
+
+    def client(*arguments: str, lines: list[str]) -> subprocess.CompletedProcess[str]:
+        [url] = re.findall(r"-u (http\S+)", "".join(line for line in lines if line.startswith("keys")))
+        keypair = project / ".mu" / "keys" / "developer.json"
+        return mu("escrow", "withdraw", "local", *arguments, "-u", url, "-k", keypair)
+
+    process = start_run(project)
+    _, lines = wait_until_running(process, until="keys")
+    assert client("all", lines=lines).returncode == 0
+    process.kill()
+    process.communicate()
+    manifest = project / "stack.yaml"
+    manifest.write_text(manifest.read_text().replace("version: 0.1", "version: 0.2"))
+    process = start_run(project)
+    _, lines = wait_until_running(process, until="keys")
+    [refused] = [line for line in lines if line.startswith("refused")]
+    assert "less a withdrawal asked for" in refused
+    done = client("--cancel", lines=lines)
+    assert done.returncode == 0, done.stderr
+    process.kill()
+    process.communicate()
+    process = start_run(project)
+    url, _ = wait_until_running(process)
+    process.kill()
+    process.communicate()
+    assert url
 
 
 def test_killed_at_any_moment_nothing_is_lost_or_doubled_and_the_stack_answers(project: Path):
