@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,12 +10,14 @@ import click
 import trio
 
 from cli.cluster import ClusterOptions, open_session
+from cli.log_input import naming, open_pieces
 from cli.log_text import progress_lines
 from cli.output import LABEL_CHARACTERS, digest, json_option, printable, step, to_plain
 from cli.tables import counted
 from contract.errors import DecodeError, InvalidInput, MuError
 from events import codec
 from events.record import Record
+from events.recorder import EngineProcessRecorder
 from mu.audit import Parting, Replay, Report, part
 from mu.audit_source import TIKV_SCHEME, open_source
 
@@ -43,7 +46,7 @@ def replay(source: str, url: str | None, as_json: bool) -> None:
     Checks the chain of entries and the signatures, rebuilds the Marketplace's accounts, and recomputes every charge.
     Exits with 1 unless all agrees.
     """
-    with open_source(source, "SOURCE") as recorder:
+    with _open(source, "SOURCE") as recorder:
         replayed = Replay(recorder)
         replayed.run(progress_lines("replayed", recorder.head()[0]))
         if url is not None:
@@ -71,7 +74,7 @@ def diff(first: str, second: str, as_json: bool) -> None:
     """Name the first entry at which the logs A and B part. Exits with 1 if they do."""
     if not first.startswith(TIKV_SCHEME) and Path(first).resolve() == Path(second).resolve():
         raise InvalidInput("B", "is A")
-    with open_source(first, "A") as ours, open_source(second, "B") as theirs:
+    with _open(first, "A") as ours, _open(second, "B") as theirs:
         heads = {"A": ours.head(), "B": theirs.head()}
         parting = part(ours, theirs, progress_lines("compared", min(head for head, _ in heads.values())))
     if as_json:
@@ -84,6 +87,17 @@ def diff(first: str, second: str, as_json: bool) -> None:
             step(name, _record_text(record) if record else f"ends at position {heads[name][0]}")
     if parting is not None:
         raise AuditDisagrees(f"the logs part at position {parting.position}")
+
+
+@contextmanager
+def _open(source: str, field: str) -> Iterator[EngineProcessRecorder]:
+    """The log that a person names; what is wrong with a file names it."""
+    if not source.startswith(TIKV_SCHEME) and Path(source).is_file():
+        open_pieces(source)
+    with ExitStack() as stack:
+        with naming(source):
+            recorder = stack.enter_context(open_source(source, field))
+        yield recorder
 
 
 def _report_lines(report: Report) -> Iterator[str]:

@@ -7,7 +7,9 @@ from typing import Any, get_args
 
 import click
 import msgspec
+from solders.signature import Signature
 
+from cli.lookups import parse_address, shown
 from cli.output import entry_json
 from contract.errors import InvalidInput
 from events.catalogue import ChainSource, Event, kind
@@ -68,7 +70,12 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         first, last = parse_slots(slots) if slots is not None else (None, None)
         wanted = EntryFilter(
-            stream=stream, kinds=kinds, stack=stack, first_slot=first, last_slot=last, signature=signature
+            stream=stream,
+            kinds=kinds,
+            stack=None if stack is None else str(parse_address(stack, "--stack")),
+            first_slot=first,
+            last_slot=last,
+            signature=None if signature is None else parse_signature(signature),
         )
         return command(*arguments, wanted=wanted, **others)
 
@@ -103,6 +110,15 @@ def parse_slots(text: str) -> tuple[int | None, int | None]:
     if first is not None and last is not None and first > last:
         raise InvalidInput("--slot", f"{text} ends before it begins")
     return first, last
+
+
+def parse_signature(text: str) -> str:
+    """A transaction's signature in base58. Raises `InvalidInput`."""
+    try:
+        return str(Signature.from_string(text))
+    except ValueError:
+        problem = f"{shown(text)} is not a signature of 64 to 88 base58 characters"
+        raise InvalidInput("--signature", problem) from None
 
 
 def parse_pattern(text: str) -> re.Pattern[str]:

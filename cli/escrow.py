@@ -9,7 +9,7 @@ from cli.cluster import Session, show_transaction
 from cli.commands import next_step, outcome, require_tokens, session_command, show_document
 from cli.holdings import TOO_LITTLE, Holding, own_escrow, own_escrows, word
 from cli.lookups import NotPossible, find_provider, regions_of, require_authorized
-from cli.money import confirm_payment, yes_option
+from cli.money import confirm, yes_option
 from cli.output import json_option, printable, step
 from cli.tables import counted, moment, span
 from contract import client as program
@@ -72,7 +72,7 @@ async def deposit(session: Session, provider: str, amount: str, yes: bool, as_js
     if missing:
         require_authorized(seller, "it takes no new escrows")
     await require_tokens(session, base_units, f"the deposit is {await session.tokens(base_units)}")
-    confirm_payment(
+    confirm(
         f"Deposit {await session.tokens(base_units)} tokens from {own_tokens} into "
         f"{'a new' if missing else 'your'} escrow with {printable(seller.name)} ({address})"
         f"{'' if seller.status is ProviderStatus.AUTHORIZED else ', which is not authorized to sell now'}?",

@@ -1,7 +1,7 @@
 """`mu events`: what happened in a region, as its log has it."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from mu.region_folder import OpenLog, find_region_folder, open_log
 
 DEFAULT_TAIL_ENTRIES = 20
 POLL_SECONDS = 0.2
+NOTHING = "no entry matches"
 
 
 @click.group()
@@ -39,10 +40,9 @@ def tail(
     """Show the last entries of the log, or the last of those that are asked for."""
     with open_log(find_region_folder(folder)) as opened:
         head = opened.log.head().position
-        for entry in (
-            _until(opened.log, head, wanted) if everything else _last(opened.log, head, wanted, lines)
-        ):
-            _show(entry, as_json)
+        found = _until(opened.log, head, wanted) if everything else _last(opened.log, head, wanted, lines)
+        if not _show_all(found, as_json) and not follow and (everything or lines):
+            click.echo(NOTHING, err=True)
         if follow:
             trio.run(_follow, opened, head + 1, wanted, as_json)
 
@@ -74,8 +74,8 @@ def grep(pattern: str, folder: Path, wanted: EntryFilter, as_json: bool) -> None
     """Show the entries in whose JSON the regular expression PATTERN is found."""
     wanted = msgspec.structs.replace(wanted, pattern=parse_pattern(pattern))
     with open_log(find_region_folder(folder)) as opened:
-        for entry in _until(opened.log, opened.log.head().position, wanted):
-            _show(entry, as_json)
+        if not _show_all(_until(opened.log, opened.log.head().position, wanted), as_json):
+            click.echo(NOTHING, err=True)
 
 
 def _until(log: Log, head: int, wanted: EntryFilter) -> Iterator[Entry]:
@@ -106,6 +106,15 @@ async def _follow(opened: OpenLog, start: int, wanted: EntryFilter, as_json: boo
             sys.stdout.flush()
     except KeyboardInterrupt:
         return
+
+
+def _show_all(entries: Iterable[Entry], as_json: bool) -> bool:
+    """Show the entries; whether there were any."""
+    found = False
+    for entry in entries:
+        _show(entry, as_json)
+        found = True
+    return found
 
 
 def _show(entry: Entry, as_json: bool) -> None:

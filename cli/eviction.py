@@ -8,7 +8,7 @@ from cli.cluster import Session, show_transaction
 from cli.commands import next_step, session_command
 from cli.deployed import find_deployed
 from cli.lookups import NotPossible, find_account
-from cli.money import confirm_payment, yes_option
+from cli.money import confirm, yes_option
 from cli.output import json_option, step
 from cli.own_provider import own_provider
 from cli.tables import moment, span
@@ -47,7 +47,7 @@ async def evict(session: Session, stack_address: str, yes: bool, as_json: bool) 
             f"the escrow of {found.owner} suffices: it holds {balance} tokens, and {locked} are locked; "
             "only the owner may delete the stack"
         )
-    confirm_payment(
+    confirm(
         f"The escrow {place} of {found.owner} holds {balance} tokens, and {locked} are locked. "
         f"Delete their stack {one.name} ({address}) for ever?",
         yes,

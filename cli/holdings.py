@@ -9,7 +9,7 @@ from solders.pubkey import Pubkey
 from cli.cluster import Session
 from cli.lookups import ADDRESS_BYTES, FIRST_FIELD_AT, NotPossible, find_provider
 from cli.output import printable
-from contract.accounts import Escrow, Provider
+from contract.accounts import Escrow, Provider, ProviderStatus
 from contract.addresses import escrow_address
 from mu.marketplace import MemoryFilter
 
@@ -51,9 +51,10 @@ async def own_escrow(session: Session, text: str) -> Holding:
     place = escrow_address(address, session.keypair.pubkey())[0]
     found = await session.marketplace.account(place, Escrow)
     if found is None:
-        raise NotPossible(
-            f"you have no escrow with {printable(provider.name)}; `mu escrow create {word(text)}` opens one"
-        )
+        missing = f"you have no escrow with {printable(provider.name)}"
+        if provider.status is not ProviderStatus.AUTHORIZED:
+            raise NotPossible(f"{missing}, which is {provider.status.value.lower()}")
+        raise NotPossible(f"{missing}; `mu escrow create {word(text)}` opens one")
     return Holding(place, found, provider, word(text))
 
 

@@ -5,15 +5,15 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 
+from cli.log_input import STANDARD_STREAM, naming, open_pieces
 from cli.log_text import progress_lines, statistics_lines, verified_lines
-from cli.output import digest, folder_option, json_option, printable, step, to_plain
+from cli.output import digest, folder_option, json_option, printable, step, stopped_folder_option, to_plain
 from contract.errors import InvalidInput, MuError
 from events.archive import Archive
-from events.export import READ_CHUNK_BYTES, describe, export, region_of, resume_export
+from events.export import describe, export, region_of, resume_export
 from events.log import FIRST_POSITION, READ_BATCH_ENTRIES
 from events.log_import import LogImport
 from events.recorder import EngineProcessRecorder
@@ -21,8 +21,6 @@ from events.segments import FolderStore, Segment
 from events.statistics import Statistics
 from events.verify import examine
 from mu.region_folder import DATA_FOLDER, RegionFolder, find_region_folder, open_log, wall_clock_milliseconds
-
-STANDARD_STREAM = "-"
 
 file_argument = click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
 resume_option = click.option("--resume", is_flag=True, help="Go on where an earlier one was interrupted.")
@@ -118,39 +116,25 @@ def _export_to_file(
 
 @log.command(name="import")
 @file_argument
-@folder_option
+@stopped_folder_option
 @resume_option
 def import_(file: str, folder: Path, resume: bool) -> None:
     """Read a log from FILE (- is the standard input); every entry is checked before it is written.
 
     A folder without a region gets one. No node may be running in it.
     """
+    # before a folder is made: a file that is none must leave nothing behind
+    pieces = open_pieces(file)
     try:
         target = find_region_folder(folder)
     except InvalidInput:
         target = RegionFolder(folder / DATA_FOLDER)
-    with target.locked(), open_log(target) as opened:
+    with target.locked(), open_log(target) as opened, naming(file):
         progress = progress_lines("imported", None)
-        imported = LogImport(opened.engine, resume=resume, progress=progress).run(_pieces(file))
+        imported = LogImport(opened.engine, resume=resume, progress=progress).run(pieces)
     already = f", {imported.present} were there already" if imported.present else ""
     step("log", f"{imported.added} entries imported{already}")
     step("head", f"position {imported.head.position}, hash {digest(imported.head.hash)}")
-
-
-def _pieces(file: str) -> Iterator[bytes]:
-    if file == STANDARD_STREAM:
-        yield from _chunks(sys.stdin.buffer)
-        return
-    try:
-        with Path(file).open("rb") as stream:
-            yield from _chunks(stream)
-    except OSError as error:
-        raise InvalidInput(file, f"cannot be read ({error.strerror})") from error
-
-
-def _chunks(stream: BinaryIO) -> Iterator[bytes]:
-    while data := stream.read(READ_CHUNK_BYTES):
-        yield data
 
 
 @log.command()
@@ -195,14 +179,17 @@ def archive(folder: Path, before: int, target: Path) -> None:
         )
 
     with open_log(find_region_folder(folder)) as opened:
-        count = Archive(opened.engine, opened.recorder).archive(
+        archived = Archive(opened.engine, opened.recorder)
+        count = archived.archive(
             before,
             FolderStore(target),
             region=region_of(opened.recorder),
             created_at=wall_clock_milliseconds(),
             on_segment=show,
         )
-        step("log", f"{count} entries archived, {opened.log.head().position - before + 1} stay")
+        segments = archived.segments()
+        last = segments[-1].last_position if segments else FIRST_POSITION - 1
+        step("log", f"{count} entries archived, {opened.log.head().position - last} stay")
 
 
 def _head(position: int, entry_hash: bytes) -> dict[str, int | str]:

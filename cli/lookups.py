@@ -32,7 +32,7 @@ def parse_address(text: str, field: str) -> Pubkey:
     try:
         return Pubkey.from_string(text)
     except ValueError:
-        raise InvalidInput(field, f"{_shown(text)} is not an address of 32 to 44 base58 characters") from None
+        raise InvalidInput(field, f"{shown(text)} is not an address of 32 to 44 base58 characters") from None
 
 
 async def find_account(session: Session, text: str, kind: type[T], field: str) -> tuple[Pubkey, T]:
@@ -65,11 +65,11 @@ async def find_provider(session: Session, text: str, field: str = "PROVIDER") ->
         if not named:
             await session.state()
             raise InvalidInput(
-                field, f"no provider has the address or the name {_shown(text)}; {_LISTED_BY[Provider]}"
+                field, f"no provider has the address or the name {shown(text)}; {_LISTED_BY[Provider]}"
             ) from None
         them = ", ".join(f"{address} ({provider.status.value.lower()})" for address, provider in named)
         raise InvalidInput(
-            field, f"{len(named)} providers are named {_shown(text)}; name one by its address: {them}"
+            field, f"{len(named)} providers are named {shown(text)}; name one by its address: {them}"
         ) from None
     return await find_account(session, text, Provider, field)
 
@@ -87,6 +87,7 @@ def require_authorized(provider: Provider, consequence: str) -> None:
         raise NotPossible(f"the provider {printable(provider.name)} is {state}: {consequence}")
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """What a person wrote, quoted in a sentence, and cut if it is long."""
     cut = text if len(text) <= MAX_SHOWN_CHARACTERS else text[: MAX_SHOWN_CHARACTERS - 1] + "…"
     return f"'{printable(cut)}'"

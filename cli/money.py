@@ -1,4 +1,4 @@
-"""Asking before money moves."""
+"""Asking before money moves, or something ends for ever."""
 
 import sys
 from collections.abc import Callable
@@ -18,11 +18,11 @@ class NotSent(MuError):
 
 def yes_option(command: F) -> F:
     """The option that agrees beforehand, as `yes: bool`."""
-    return click.option("--yes", "-y", is_flag=True, help="Do not ask before money moves.")(command)
+    return click.option("--yes", "-y", is_flag=True, help="Do not ask first.")(command)
 
 
-def confirm_payment(sentence: str, yes: bool) -> None:
-    """Ask `sentence`, a question that says what will move, from where and to where; return if the answer is yes.
+def confirm(sentence: str, yes: bool) -> None:
+    """Ask `sentence`, a question that says what will move, from where and to where, or end; return if yes.
 
     On stderr, as output may be read by a program. Raises `NotSent` for any other answer, and `InvalidInput` where
     there is no terminal to ask on.

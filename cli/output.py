@@ -27,13 +27,22 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def folder_option(command: F) -> F:
-    """The option that names a region's folder."""
+    """The option that names the folder of a region, which may be running."""
+    return _folder_option(command, "the region may be running.")
+
+
+def stopped_folder_option(command: F) -> F:
+    """The option that names a folder in which no node may be running."""
+    return _folder_option(command, "its region must be stopped.")
+
+
+def _folder_option(command: F, state: str) -> F:
     return click.option(
         "--folder",
         type=click.Path(path_type=Path, file_okay=False),
         default=Path("."),
         show_default="this folder",
-        help="The project folder of `mu run`, or the data folder in it; the region may be running.",
+        help=f"The project folder of `mu run`, or the data folder in it; {state}",
     )(command)
 
 

@@ -13,7 +13,7 @@ import yaml
 from cli.log_text import progress_lines
 from cli.output import difference_text, folder_option, json_option, step, to_plain
 from cli.tables import counted, table
-from contract.errors import InvalidInput, MuError
+from contract.errors import MuError
 from events.catalogue import ProjectionEventSkipped, ProjectionRetried
 from events.log import FIRST_POSITION
 from mu.identity import load_keypair
@@ -33,6 +33,10 @@ POLL_SECONDS = 0.2
 
 class ProjectionDiffers(MuError):
     """The live projection is not what the log says; how it differs has been shown."""
+
+
+class NotStopped(MuError):
+    """The projection goes on, so there is nothing to retry or to skip."""
 
 
 reason_option = click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept in the log.")
@@ -64,7 +68,7 @@ def list_(folder: Path, as_json: bool) -> None:
         for progress in [runner.progress[projection.name]]
     ]
     if as_json:
-        click.echo(json.dumps(rows))
+        click.echo(json.dumps({"projections": rows}))
         return
     header = ("projection", "version", "position", "checkpoint", "status", "checksum")
     cells = [
@@ -217,7 +221,7 @@ def _say(
         runner = opened.runner(RunnerLimits())
         parked = runner.progress[name].parked
         if parked is None:
-            raise InvalidInput("NAME", f"{name} has not stopped")
+            raise NotStopped(f"the projection {name} has not stopped")
         public_key = str(load_keypair(region.keypair("node")).pubkey())
         position = say(opened.log, public_key, kind(name=name, position=parked.position, reason=reason))
         step("log", f"{kind.__name__} at position {position}")

@@ -13,7 +13,7 @@ from cli.commands import (
 )
 from cli.eviction import evict
 from cli.lookups import NotPossible, find_provider, regions_of
-from cli.money import confirm_payment, yes_option
+from cli.money import confirm, yes_option
 from cli.output import json_option, printable, step
 from cli.own_provider import own_provider, require_open
 from cli.provider_region import region
@@ -60,7 +60,7 @@ async def create(session: Session, name: str, yes: bool, as_json: bool) -> None:
     own_tokens = await session.own_tokens()
     if state.deposit:
         question = f"Pay the deposit of {shown} tokens from {own_tokens} to the provider {address}?"
-        confirm_payment(question, yes)
+        confirm(question, yes)
     confirmation = await session.marketplace.send(
         [
             *await open_own_tokens(session),
@@ -83,14 +83,15 @@ async def create(session: Session, name: str, yes: bool, as_json: bool) -> None:
 
 
 @provider.command()
-@click.option("--provider", "named", metavar="PROVIDER", help="An address or a name.  [default: one's own]")
+@click.argument("named", metavar="[PROVIDER]", required=False)
 @session_command
 @json_option
 async def info(session: Session, named: str | None, as_json: bool) -> None:
-    """Show a provider, its regions and their terms."""
-    address, shown = (
-        await own_provider(session) if named is None else await find_provider(session, named, "--provider")
-    )
+    """Show PROVIDER, or one's own, its regions and their terms.
+
+    PROVIDER is an address, or a name that no other provider has.
+    """
+    address, shown = await own_provider(session) if named is None else await find_provider(session, named)
     regions = [found for _, found in sorted((await regions_of(session, address)).items())]
     decimals, now = await session.decimals(), await session.marketplace.unix_time()
     deposit, status = await session.tokens(shown.deposit), shown.status.value.lower()
@@ -133,7 +134,7 @@ async def close(session: Session, yes: bool, as_json: bool) -> None:
     vault = await session.marketplace.token_account(closing.vault)
     expected = await session.tokens(closing.deposit if vault is None else vault.amount)
     own_tokens = await session.own_tokens()
-    confirm_payment(
+    confirm(
         f"Close the provider {closing.name} for ever, and get {expected} tokens back to {own_tokens}?", yes
     )
     confirmation = await session.marketplace.send(

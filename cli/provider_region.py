@@ -8,6 +8,7 @@ import click
 from cli.cluster import Session, show_transaction
 from cli.commands import next_step, outcome, session_command, show_document
 from cli.lookups import NotPossible, find_provider, regions_of, require_authorized
+from cli.money import confirm, yes_option
 from cli.output import json_option, printable, step
 from cli.own_provider import REGION_NUMBER, own_live_region, own_provider, require_open
 from cli.region_text import is_to_change, region_document, terms_changes, terms_document
@@ -41,6 +42,7 @@ async def create(session: Session, number: int, name: str, base_url: str, terms:
     """Open a region."""
     require_name(name)
     check_base_url(base_url)
+    written = await _load_terms(session, terms)
     provider, owner = await own_provider(session)
     require_open(owner)
     require_authorized(owner, f"an authorizer must first run `mu admin authorize {provider}`")
@@ -49,7 +51,6 @@ async def create(session: Session, number: int, name: str, base_url: str, terms:
     if present is not None:
         status = present.status.value.lower()
         raise NotPossible(f"region {number} is there already ({printable(present.name)}, {status})")
-    written = await _load_terms(session, terms)
     confirmation = await session.marketplace.send(
         [program.create_region(session.keypair.pubkey(), number, name, base_url, written)], session.keypair
     )
@@ -122,9 +123,10 @@ def _show_changes(before: Region, updated: RegionUpdated, announced: Terms, deci
 
 @region.command()
 @click.argument("number", type=REGION_NUMBER)
+@yes_option
 @session_command
 @json_option
-async def close(session: Session, number: int, as_json: bool) -> None:
+async def close(session: Session, number: int, yes: bool, as_json: bool) -> None:
     """Close region NUMBER for ever.
 
     No stack may be live in it.
@@ -133,6 +135,7 @@ async def close(session: Session, number: int, as_json: bool) -> None:
     if closing.stack_count:
         stacks = counted(closing.stack_count, "live stack")
         raise NotPossible(f"region {number} has {stacks}; their owners must delete them first")
+    confirm(f"Close the region {number} ({closing.name}) for ever? Its number is never used again.", yes)
     confirmation = await session.marketplace.send(
         [program.close_region(session.keypair.pubkey(), number)], session.keypair
     )

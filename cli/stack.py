@@ -8,7 +8,7 @@ from cli.cluster import Session, show_transaction
 from cli.commands import next_step, session_command, show_document
 from cli.deployed import Deployed, find_deployed, service_lines, stack_document
 from cli.lookups import ADDRESS_BYTES, FIRST_FIELD_AT, NotPossible, find_account
-from cli.money import confirm_payment, yes_option
+from cli.money import confirm, yes_option
 from cli.output import json_option, printable, step
 from cli.tables import counted, moment, span, table
 from contract import client as program
@@ -143,9 +143,7 @@ async def delete(session: Session, stack_address: str, yes: bool, as_json: bool)
     escrow = await session.marketplace.account(escrow_place, Escrow)
     if escrow is None:
         raise NotPossible(f"the stack's escrow {escrow_place} is not there")
-    confirm_payment(
-        f"{await _consequences(session, one, escrow)} Delete {one.name} ({address}) for ever?", yes
-    )
+    confirm(f"{await _consequences(session, one, escrow)} Delete {one.name} ({address}) for ever?", yes)
     instruction = program.delete_stack(own, provider, found.region, address)
     confirmation = await session.marketplace.send([instruction], session.keypair)
     show_transaction(

@@ -10,11 +10,11 @@ from cli.cluster import Session, show_transaction
 from cli.commands import next_step, session_command
 from cli.lookups import NotPossible, parse_address
 from cli.output import json_option
-from cli.own_provider import REGION_NUMBER, own_provider, own_region
+from cli.own_provider import REGION_NUMBER, own_region
 from cli.tables import moment
 from contract import client as program
 from contract.accounts import UsageSigner
-from contract.addresses import region_address, usage_signer_address
+from contract.addresses import usage_signer_address
 from contract.errors import InvalidInput
 
 DAY_SECONDS: Final = 86_400
@@ -73,8 +73,7 @@ async def create(
 @json_option
 async def revoke(session: Session, number: int, as_json: bool) -> None:
     """End the right of a region's usage signer now."""
-    provider, _ = await own_provider(session)
-    region, _ = region_address(provider, number)
+    region, _ = await own_region(session, number)
     present = await session.marketplace.account(usage_signer_address(region)[0], UsageSigner)
     if present is None:
         raise NotPossible(f"region {number} has no usage signer")

@@ -23,7 +23,7 @@ async def ask(session: Session, holding: Holding, amount: str, as_json: bool) ->
         raise InvalidInput("AMOUNT", "must be more than 0; --cancel takes a withdrawal back")
     if base_units > before.balance:
         held = await session.tokens(before.balance)
-        raise InvalidInput("AMOUNT", f"{amount} is more than the escrow holds, which is {held}")
+        raise NotPossible(f"{amount} is more than the escrow with {holding.name} holds, which is {held}")
     instruction = program.withdraw_escrow(before.client, before.provider, base_units)
     confirmation = await session.marketplace.send([instruction], session.keypair)
     claimable_from = (await outcome(session, confirmation, WithdrawalRequested)).claimable_from

@@ -59,7 +59,7 @@ class NodeJournal:
         source = NodeSource(self.node, self.generation)
         stamped: Sequence[tuple[NodeSource, Event]] = [(source, event) for event in events]
         async with self._lock:
-            await trio.to_thread.run_sync(self._log.append, self._stream, self._version, stamped)
+            await self._log.append_from_task(self._stream, self._version, stamped)
             self._version += len(events)
 
     async def leave(self) -> None:

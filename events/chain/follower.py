@@ -225,11 +225,7 @@ class Follower:
 
     async def _append(self, version: int, batch: Sequence[tuple[Source, Event]]) -> None:
         """Append to the scope's stream after `version`, which guards it: of several nodes one succeeds."""
-
-        def append() -> None:
-            self._log.append(self._scope, version, batch)
-
-        await trio.to_thread.run_sync(append)
+        await self._log.append_from_task(self._scope, version, batch)
 
     async def _read_standing(self) -> Standing:
         standing = self._standing

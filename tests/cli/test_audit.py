@@ -71,7 +71,19 @@ def test_a_damaged_file_is_named_and_not_believed(whole: Path, tmp_path: Path):
     file.write_bytes(data)
     done = mu("audit", "replay", file)
     assert done.returncode == 1
-    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith(f"mu: {file}: ")
+    file.write_bytes(data[:-40])
+    assert mu("audit", "replay", file).stderr.startswith(f"mu: {file}: ")
+
+
+def test_a_file_that_is_no_log_file_is_named(whole: Path, tmp_path: Path):
+    file = tmp_path / "notes.txt"
+    file.write_text("no log")
+    for arguments in (("replay", file), ("diff", whole, file)):
+        done = mu("audit", *arguments)
+        assert (done.returncode, done.stderr.startswith(f"mu: {file}: this is no log file")) == (2, True), (
+            done
+        )
 
 
 def test_disagreements_are_shown_with_their_positions(tmp_path: Path):

@@ -173,6 +173,14 @@ def test_nothing_to_show(market: Market):
     )  # fmt: skip
 
 
+def test_no_escrow_can_be_opened_with_who_takes_none(market: Market):
+    closing = market.chain.provider(market.admin, "closing", regions=())
+    market.chain.send([program.close_provider(closing.key, market.chain.tokens_of(closing))], closing)
+    for name, status in (("closing", "closed"), ("erin", "disabled")):
+        done = market.escrow(market.alice, "show", name)
+        assert (done.code, done.err) == (1, f"mu: you have no escrow with {name}, which is {status}\n")
+
+
 def test_show(market: Market):
     client = market.prepaid("shows")
     market.deploy(client, 1)
@@ -348,13 +356,18 @@ def test_a_withdrawal_written_badly(market: Market):
         (("1", "--claim"), "give either"),
         (("--claim", "--cancel"), "give either"),
         (("0",), "must be more than 0; --cancel"),
-        (("51",), "51 is more than the escrow holds, which is 50"),
         (("All",), "'All' is not an amount"),
     ]:
         done = market.escrow(client, "withdraw", "alice", *options)
         assert (done.code, done.out) == (2, "")
         assert done.err.startswith("mu: AMOUNT: ")
         assert sentence in done.err
+
+
+def test_a_withdrawal_of_more_than_there_is(market: Market):
+    client = market.prepaid("wants more")
+    done = market.escrow(client, "withdraw", "alice", "51")
+    assert (done.code, done.err) == (1, "mu: 51 is more than the escrow with alice holds, which is 50\n")
 
 
 def test_no_keypair(market: Market):

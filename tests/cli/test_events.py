@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from solders.signature import Signature
 
 from cli.entry_filter import EntryFilter, parse_pattern, parse_slots
 from contract.errors import InvalidInput
@@ -13,6 +14,7 @@ from tests.cli.folders import run, write_region
 from tests.cli.mu_process import mu
 from tests.entries import NODES, STACKS, append_all, deployed, joined, open_log
 
+FIRST, SECOND = (str(Signature(bytes([number] * 64))) for number in (1, 2))
 STARTED = StackStarted(stack=STACKS[0], revision=1, node=NODES[0][0])
 
 
@@ -26,8 +28,8 @@ def folder(tmp_path: Path) -> Path:
         tmp_path,
         [
             joined(0),
-            (chain(5, "first"), deployed(STACKS[0], b"")),
-            (chain(7, "second"), deployed(STACKS[1], b"")),
+            (chain(5, FIRST), deployed(STACKS[0], b"")),
+            (chain(7, SECOND), deployed(STACKS[1], b"")),
             STARTED,
         ],
     )
@@ -37,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 def positions(folder: Path, command: str, *options: str) -> list[int]:
     result = run("events", command, *options, "--folder", folder, "--json")
     assert result.exit_code == 0, result.output
-    return [json.loads(line)["position"] for line in result.output.splitlines()]
+    return [json.loads(line)["position"] for line in result.stdout.splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -55,8 +57,8 @@ def positions(folder: Path, command: str, *options: str) -> list[int]:
         (("--slot", "6.."), [3]),
         (("--slot", "..6"), [2]),
         (("--slot", "5..7"), [2, 3]),
-        (("--signature", "second"), [3]),
-        (("--signature", "second", "--stack", STACKS[0]), []),
+        (("--signature", SECOND), [3]),
+        (("--signature", SECOND, "--stack", STACKS[0]), []),
     ],
 )
 def test_filters(folder: Path, options: tuple[str, ...], expected: list[int]):
@@ -71,6 +73,14 @@ def test_grep_looks_into_every_field(folder: Path):
     assert positions(folder, "grep", "no such thing") == []
 
 
+def test_that_nothing_matches_is_said_beside_the_output(folder: Path):
+    for command in (("tail", "--stack", STACKS[3]), ("tail", "--all", "--stream", "none"), ("grep", "zzz")):
+        result = run("events", *command, "--folder", folder)
+        assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no entry matches\n")
+    for command in (("tail",), ("tail", "-n", "0"), ("grep", ".")):
+        assert run("events", *command, "--folder", folder).stderr == ""
+
+
 def test_show_has_every_field(folder: Path):
     result = run("events", "show", "2", "--folder", folder)
     lines = [line.split(maxsplit=1) for line in result.output.splitlines()]
@@ -79,7 +89,7 @@ def test_show_has_every_field(folder: Path):
     assert ["slot", "5"] in lines
     assert ["stack", STACKS[0]] in lines
     document = json.loads(run("events", "show", "2", "--folder", folder, "--json").output)
-    assert (document["kind"], document["source"]["signature"]) == ("StackDeployed", "first")
+    assert (document["kind"], document["source"]["signature"]) == ("StackDeployed", FIRST)
 
 
 def test_bad_input_exits_with_2_and_a_sentence(folder: Path):
@@ -88,6 +98,10 @@ def test_bad_input_exits_with_2_and_a_sentence(folder: Path):
         (("events", "grep", "("), "is no regular expression"),
         (("events", "tail", "--slot", "9..5"), "ends before it begins"),
         (("events", "tail", "--kind", "Nothing"), "Nothing"),
+        (("events", "tail", "--stack", "mine"), "--stack: 'mine' is not an address"),
+        (("events", "grep", ".", "--stack", FIRST), "is not an address"),
+        (("events", "tail", "--signature", "second"), "--signature: 'second' is not a signature"),
+        (("events", "grep", ".", "--signature", STACKS[0]), "is not a signature"),
         (("projections", "show", "routes", "--at", "six"), "is no position"),
         (("projections", "diff", "routes", "--from", "3", "--to", "77"), "the log ends at position 5"),
     ]:

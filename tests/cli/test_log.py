@@ -1,6 +1,7 @@
 """`mu log` on a folder with a log."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.log import LogDisagrees, log
+from cli.log_input import DamagedLogFile
 from contract.errors import InvalidInput
 from events.engine.lmdb import LmdbEngine
-from events.log_file import TruncatedLogFile
 from events.recorder import EngineProcessRecorder
 from events.verify import verify
 from mu.region_folder import RegionFolder, find_region_folder, open_log
@@ -117,7 +118,7 @@ def test_an_export_that_was_cut_is_resumed(folder: Path, tmp_path: Path):
     with pytest.raises(InvalidInput, match="is there already"):
         raise_from(mu_log("export", file, "--folder", folder))
     file.write_bytes(whole[:-40])
-    with pytest.raises(TruncatedLogFile):
+    with pytest.raises(DamagedLogFile, match=f"^{re.escape(str(file))}: the file ends after position"):
         raise_from(mu_log("import", file, "--folder", copy))
     with pytest.raises(InvalidInput, match="--from"):
         raise_from(mu_log("export", file, "--folder", folder, "--resume", "--from", "1"))
@@ -155,6 +156,24 @@ def test_what_cannot_be_read_or_written_is_bad_input(folder: Path, tmp_path: Pat
             raise_from(mu_log(*command, "--folder", tmp_path / "empty"))
 
 
+@pytest.mark.parametrize("data", [None, b"", b"mu", b"no log file", bytes(1_000)])
+def test_what_is_no_log_file_is_named_and_leaves_no_folder(tmp_path: Path, data: bytes | None):
+    file, target = tmp_path / "file", tmp_path / "target"
+    if data is not None:
+        file.write_bytes(data)
+    with pytest.raises(InvalidInput, match=f"^{re.escape(str(file))}: "):
+        raise_from(mu_log("import", file, "--folder", target))
+    with pytest.raises(InvalidInput, match=r"^standard input: "):
+        raise_from(mu_log("import", "-", "--folder", target, input=data or b""))
+    assert not target.exists()
+
+
+def test_the_help_of_an_import_says_that_the_region_must_be_stopped():
+    shown = " ".join(succeed("import", "--help").stdout.split())
+    assert "its region must be stopped" in shown
+    assert "region may be running" not in shown
+
+
 def test_an_import_leaves_a_running_node_alone(folder: Path, tmp_path: Path):
     succeed("export", tmp_path / "file", "--folder", folder)
     running = RegionFolder(tmp_path / "copy" / ".mu")
@@ -183,5 +202,9 @@ def test_archive(folder: Path, tmp_path: Path):
     assert "everything agrees" in succeed("verify", "--folder", folder).stdout
     with open_log(find_region_folder(folder)) as opened:
         assert verify(opened.recorder).position == COUNT
+    again = succeed("archive", "--folder", folder, "--before", "11", "--to", tmp_path / "segments").stdout
+    assert "0 entries archived, 10 stay" in again
+    further = succeed("archive", "--folder", folder, "--before", "26", "--to", tmp_path / "segments").stdout
+    assert "5 entries archived, 5 stay" in further
     with pytest.raises(InvalidInput, match="--before"):
         raise_from(mu_log("archive", "--folder", folder, "--before", "99", "--to", tmp_path / "segments"))

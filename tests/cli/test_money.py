@@ -12,12 +12,12 @@ from tests.cli.mu_process import TIMEOUT_SECONDS
 PAY = """
 import click
 from cli.main import main, mu
-from cli.money import confirm_payment, yes_option
+from cli.money import confirm, yes_option
 
 @mu.command()
 @yes_option
 def pay(yes):
-    confirm_payment("Deposit 100 tokens\\x1b[2J?", yes)
+    confirm("Deposit 100 tokens\\x1b[2J?", yes)
     click.echo("paid")
 
 main()

@@ -151,7 +151,7 @@ def test_info(shared_chain: LocalChain, admin: Person):
     assert len(lines) == 3 + 3 + 9
     assert region_3.startswith("region 3: informed 3, closed, 0 live stacks\n")
     for named in ("informed", str(owner.provider)):
-        assert shared_chain.mu("provider", "info", "--provider", named).out == out
+        assert shared_chain.mu("provider", "info", named).out == out
 
 
 def test_info_as_json(shared_chain: LocalChain, admin: Person):
@@ -182,9 +182,9 @@ def test_who_has_no_provider(shared_chain: LocalChain, admin: Person):
         assert (done.code, done.err) == (
             1, f"mu: {nobody.key} has no provider; create one by `mu provider create`\n",
         )  # fmt: skip
-    done = shared_chain.mu("provider", "info", "--provider", "unheard-of")
+    done = shared_chain.mu("provider", "info", "unheard-of")
     assert done.code == 2
-    assert done.err.startswith("mu: --provider: no provider has the address or the name 'unheard-of'")
+    assert done.err.startswith("mu: PROVIDER: no provider has the address or the name 'unheard-of'")
 
 
 def test_close(shared_chain: LocalChain, admin: Person):

@@ -95,6 +95,17 @@ def test_bad_input(
     assert problem in done.err
 
 
+def test_terms_are_read_before_the_provider_is_looked_at(
+    shared_chain: LocalChain, admin: Person, tmp_path: Path
+):
+    nobody = shared_chain.person("nobody yet")
+    done = create(shared_chain, nobody, terms_file(tmp_path, notice="soon"))
+    assert done.code == 2
+    assert done.err.startswith("mu: line 3: notice: must be a duration")
+    done = create(shared_chain, nobody, terms_file(tmp_path))
+    assert (done.code, "has no provider" in done.err) == (1, True)
+
+
 def test_a_provider_that_is_not_authorized(shared_chain: LocalChain, admin: Person, tmp_path: Path):
     owner = shared_chain.provider(admin, "revoked", regions=())
     shared_chain.send([program.revoke_provider(admin.key, owner.provider)], admin)
@@ -213,7 +224,13 @@ def test_close(shared_chain: LocalChain, admin: Person):
     )  # fmt: skip
     stack, _ = stack_address(owner.region(1), client.key, 1)
     shared_chain.send([program.delete_stack(client.key, owner.provider, owner.region(1), stack)], client)
-    done = shared_chain.mu(*close, by=owner)
+    question = "Close the region 1 (ending 1) for ever? Its number is never used again. [y/N]: "
+    refused = shared_chain.mu(*close, by=owner, typed="n\n")
+    assert (refused.code, refused.out) == (1, "")
+    assert question in refused.err
+    assert shared_chain.mu(*close, by=owner).code == 2
+    assert shared_chain.account(owner.region(1), Region).status is RegionStatus.LIVE
+    done = shared_chain.mu(*close, "--yes", by=owner)
     assert done.out.startswith("chain       region 1 (ending 1) closed: slot ")
     assert shared_chain.account(owner.region(1), Region).status is RegionStatus.CLOSED
     for command in (close, ("provider", "region", "update", 1, "--base-url", "https://a.example")):

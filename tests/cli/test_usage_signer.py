@@ -53,6 +53,8 @@ def test_create_replace_and_revoke(shared_chain: LocalChain, owner: Person):
     )
     again = shared_chain.mu(*revoke, by=owner)
     assert (again.code, again.err) == (1, "mu: region 1 has no usage signer\n")
+    nowhere = shared_chain.mu("provider", "signer", "revoke", "--region", 9, by=owner)
+    assert (nowhere.code, nowhere.err) == (1, "mu: your provider has no region 9; its regions: 1, 2, 3\n")
 
 
 def test_revoke_as_json(shared_chain: LocalChain, owner: Person):

@@ -301,17 +301,17 @@ async def test_another_node_records_while_this_one_appends(
     monkeypatch.setattr(follower_module, "MAX_EVENTS_PER_APPEND", 2)
     engine = MemoryEngine()
     log, others_log = open_log(engine), open_log(engine)
-    append, appends = log.append, 0
+    append, appends = log.append_from_task, 0
 
-    def append_late(stream: str, expected: int, events: list[tuple[Source, Event]]):
+    async def append_late(stream: str, expected: int, events: list[tuple[Source, Event]]):
         nonlocal appends
         appends += 1
         if appends == 2:
             taken = truth(HISTORY)[2 : 2 + recorded_by_the_other]
             others_log.append(SCOPE, 2, taken)
-        return append(stream, expected, events)
+        return await append(stream, expected, events)
 
-    monkeypatch.setattr(log, "append", append_late)
+    monkeypatch.setattr(log, "append_from_task", append_late)
     with trio.fail_after(20):
         await follower(log, reader).catch_up()
     assert appends > 2

@@ -166,26 +166,26 @@ async def test_errors_of_the_logs_engine_are_waited_out(
     error: Exception,
 ):
     following = follower(log, reader)
-    append, version = log.append, log.version
+    append, version = log.append_from_task, log.version
 
-    def written_perhaps(*arguments: Any) -> list[int]:
+    async def written_perhaps(*arguments: Any) -> list[int]:
         # an outcome that is not known may be either
         if isinstance(error, InsertOutcomeUnknown):
-            append(*arguments)
+            await append(*arguments)
         raise error
 
     def fail(*arguments: Any) -> int:
         raise error
 
     async with trio.open_nursery() as nursery:
-        monkeypatch.setattr(log, "append", written_perhaps)
+        monkeypatch.setattr(log, "append_from_task", written_perhaps)
         nursery.start_soon(following.run)
         await trio.sleep(0.01)
         assert (following.health, following.problem) == (Health.UNAVAILABLE, f"the log: {error}")
         monkeypatch.setattr(log, "version", fail)
         await trio.sleep(600)
         assert following.health is Health.UNAVAILABLE
-        monkeypatch.setattr(log, "append", append)
+        monkeypatch.setattr(log, "append_from_task", append)
         monkeypatch.setattr(log, "version", version)
         await trio.sleep(6)
         assert (following.health, following.problem) == (Health.CAUGHT_UP, None)

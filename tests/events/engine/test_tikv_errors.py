@@ -39,3 +39,9 @@ def test_a_long_text_is_cut():
     assert describe(ValueError("short")) == "short"
     assert describe(ValueError()) == "ValueError"
     assert describe(Exception("x" * 10_000)) == "x" * MAX_ERROR_TEXT_CHARACTERS + "…"
+
+
+def test_the_librarys_source_line_is_left_out():
+    text = "[/root/.cargo/git/checkouts/client-rust-5a1c/b12f95e/src/pd/cluster.rs:189]: PD cluster failed to respond"
+    assert describe(Exception(text)) == "PD cluster failed to respond"
+    assert describe(Exception("key [107]: gone")) == "key [107]: gone"
