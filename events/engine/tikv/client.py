@@ -1,9 +1,10 @@
 """The parts of `tikv-client` that the engine uses, with the types that the library lacks."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Protocol, cast
 
-from tikv_client import asynchronous  # pyright: ignore[reportMissingTypeStubs] — the library has none
+from tikv_client import asynchronous, tikv_client  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType, reportAttributeAccessIssue] — untyped
 
 
 class ClientSnapshot(Protocol):
@@ -58,3 +59,9 @@ async def connect(pd_addresses: Sequence[str]) -> Client:
     """Connect to the cluster whose placement drivers listen there, each `host:port`."""
     client: object = await asynchronous.TransactionClient.connect(list(pd_addresses))  # pyright: ignore[reportUnknownMemberType] — untyped
     return cast(Client, client)
+
+
+def release_dropped() -> None:
+    """Make the library release the objects that its threads have dropped: it does so only when it is called."""
+    with suppress(TypeError):
+        tikv_client.TransactionClient()  # pyright: ignore[reportUnknownMemberType] — it has no constructor, and says so

@@ -29,12 +29,13 @@ class Connection:
         self._pd_addresses = pd_addresses
         self._connect_seconds = connect_seconds
         self._replacing = asyncio.Lock()
+        self._name = _name(pd_addresses)
         self.client = client
 
     @classmethod
     async def open(cls, pd_addresses: Sequence[str], connect_seconds: float) -> "Connection":
         """Raises `Unavailable`."""
-        client = await answered(lambda: connect(pd_addresses), connect_seconds)
+        client = await answered(lambda: connect(pd_addresses), connect_seconds, _name(pd_addresses))
         return cls(pd_addresses, client, connect_seconds)
 
     async def ask(self, call: Callable[[Client], Coroutine[Any, Any, _Result]], seconds: float) -> _Result:
@@ -44,7 +45,7 @@ class Connection:
         while True:
             client = self.client
             try:
-                return await answered(partial(call, client), deadline - loop.time())
+                return await answered(partial(call, client), deadline - loop.time(), self._name)
             except StaleClient:
                 if loop.time() + _REPLACE_PAUSE_SECONDS > deadline:
                     raise
@@ -58,13 +59,21 @@ class Connection:
             # A placement driver that was restarted learns the leaders from the stores, one by one.
             await asyncio.sleep(_REPLACE_PAUSE_SECONDS)
             with suppress(Unavailable):
-                self.client = await answered(lambda: connect(self._pd_addresses), self._connect_seconds)
+                self.client = await answered(
+                    lambda: connect(self._pd_addresses), self._connect_seconds, self._name
+                )
 
 
-async def answered(call: Callable[[], Coroutine[Any, Any, _Result]], seconds: float) -> _Result:
+def _name(pd_addresses: Sequence[str]) -> str:
+    return f"the cluster at {','.join(pd_addresses)}"
+
+
+async def answered(
+    call: Callable[[], Coroutine[Any, Any, _Result]], seconds: float, cluster: str = "the cluster"
+) -> _Result:
     """The answer of a call that writes nothing, repeated while it meets a lock, for at most `seconds`.
 
-    Raises `Unavailable`, `StaleClient`, `ResponseTooLarge`.
+    Messages begin with `cluster`. Raises `Unavailable`, `StaleClient`, `ResponseTooLarge`.
     """
     try:
         async with asyncio.timeout(seconds):
@@ -78,8 +87,8 @@ async def answered(call: Callable[[], Coroutine[Any, Any, _Result]], seconds: fl
                         case Failure.RESPONSE_TOO_LARGE:
                             raise ResponseTooLarge from error
                         case Failure.STALE:
-                            raise StaleClient(f"the cluster failed: {describe(error)}") from error
+                            raise StaleClient(f"{cluster} failed: {describe(error)}") from error
                         case _:
-                            raise Unavailable(f"the cluster failed: {describe(error)}") from error
+                            raise Unavailable(f"{cluster} failed: {describe(error)}") from error
     except TimeoutError:
-        raise Unavailable(f"the cluster did not answer within {seconds:.3g} seconds") from None
+        raise Unavailable(f"{cluster} did not answer within {seconds:.3g} seconds") from None

@@ -1,8 +1,11 @@
 """What a failure of `tikv-client` means: it raises plain exceptions, which only their text tells apart."""
 
+import re
 from enum import Enum, auto
 
 MAX_ERROR_TEXT_CHARACTERS = 300
+_SOURCE_LINE = re.compile(r"\[[^\]\s]+\.rs:\d+\]: ")
+"""Where in the library's source it arose: of no use to whoever reads the message."""
 
 
 class Failure(Enum):
@@ -35,6 +38,6 @@ def failure(error: Exception) -> Failure:
 
 
 def describe(error: BaseException) -> str:
-    """The error's text, cut where the library prints whole keys and messages into it."""
-    text = str(error) or type(error).__name__
+    """The error's text without the library's source lines, cut where it prints whole keys and messages into it."""
+    text = _SOURCE_LINE.sub("", str(error)) or type(error).__name__
     return text if len(text) <= MAX_ERROR_TEXT_CHARACTERS else text[:MAX_ERROR_TEXT_CHARACTERS] + "…"
