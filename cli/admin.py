@@ -16,7 +16,7 @@ from contract import client as program
 from contract import tokens
 from contract.accounts import Authorizer, Provider, ProviderStatus, State
 from contract.addresses import associated_token_address, authorizer_address, state_address
-from contract.arguments import MAX_NOTICE_SECONDS
+from contract.arguments import MAX_COMMISSION_MILLIONTHS, MAX_NOTICE_SECONDS
 from contract.errors import DecodeError, InvalidInput
 from contract.tokens import Mint, TokenAccountState
 from mu.marketplace import WrongAccount
@@ -26,7 +26,6 @@ from mu.token_amount import format_tokens, parse_tokens
 PERCENT_DECIMALS: Final = 4
 """A commission is counted in millionths, which are ten-thousandths of a percent."""
 _PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,4})?)%", re.ASCII)
-MAX_MILLIONTHS: Final = 1_000_000
 
 
 @click.group()
@@ -237,13 +236,8 @@ async def authorize(session: Session, provider: str, as_json: bool) -> None:
     It is an address, or a name that no other provider has.
     """
     address, found = await _find_for_authorizer(session, provider, ProviderStatus.DISABLED)
-    confirmation = await session.marketplace.send(
-        [program.authorize_provider(session.keypair.pubkey(), address)], session.keypair
-    )
-    show_transaction(
-        f"provider {printable(found.name)} ({address}) authorized", confirmation, as_json=as_json,
-        provider=address, name=found.name, owner=found.owner, status="authorized",
-    )  # fmt: skip
+    instruction = program.authorize_provider(session.keypair.pubkey(), address)
+    await _set_status(session, instruction, address, found, "authorized", as_json=as_json)
     next_step(f"its owner {found.owner} opens regions: `mu provider region create`", as_json=as_json)
 
 
@@ -257,13 +251,8 @@ async def revoke(session: Session, provider: str, as_json: bool) -> None:
     Nothing is deployed to it then, and it charges nobody.
     """
     address, found = await _find_for_authorizer(session, provider, ProviderStatus.AUTHORIZED)
-    confirmation = await session.marketplace.send(
-        [program.revoke_provider(session.keypair.pubkey(), address)], session.keypair
-    )
-    show_transaction(
-        f"provider {printable(found.name)} ({address}) disabled", confirmation, as_json=as_json,
-        provider=address, name=found.name, owner=found.owner, status="disabled",
-    )  # fmt: skip
+    instruction = program.revoke_provider(session.keypair.pubkey(), address)
+    await _set_status(session, instruction, address, found, "disabled", as_json=as_json)
     next_step(f"`mu admin authorize {address}` lets it sell again", as_json=as_json)
 
 
@@ -294,7 +283,7 @@ def parse_percent(text: str, field: str) -> int:
     if found is None:
         raise InvalidInput(field, f"{text!r} is not a percentage such as 5% or 2.5%, of at most 4 decimals")
     millionths = parse_tokens(found[1], PERCENT_DECIMALS, field)
-    if millionths > MAX_MILLIONTHS:
+    if millionths > MAX_COMMISSION_MILLIONTHS:
         raise InvalidInput(field, f"{text} is more than 100%")
     return millionths
 
@@ -313,6 +302,22 @@ async def _require_admin(session: Session) -> State:
 
 async def _is_authorizer(session: Session, authority: Pubkey) -> bool:
     return await session.marketplace.account(authorizer_address(authority)[0], Authorizer) is not None
+
+
+async def _set_status(
+    session: Session,
+    instruction: Instruction,
+    address: Pubkey,
+    found: Provider,
+    status: str,
+    *,
+    as_json: bool,
+) -> None:
+    confirmation = await session.marketplace.send([instruction], session.keypair)
+    show_transaction(
+        f"provider {printable(found.name)} ({address}) {status}", confirmation, as_json=as_json,
+        provider=address, name=found.name, owner=found.owner, status=status,
+    )  # fmt: skip
 
 
 async def _find_for_authorizer(

@@ -11,7 +11,7 @@ from cli.tables import table
 from contract import client as program
 from contract.accounts import Region, RegionStatus, RequestSigner
 from contract.addresses import request_signer_address
-from mu.marketplace import MemoryFilter
+from mu.marketplace import Confirmation, MemoryFilter
 
 
 @click.group("request-signer")
@@ -41,15 +41,7 @@ async def create(session: Session, region: str, key: str, as_json: bool) -> None
         raise NotPossible(f"the key is a request signer of yours there already{activate_it}")
     instruction = program.create_request_signer(session.keypair.pubkey(), address, signer)
     confirmation = await session.marketplace.send([instruction], session.keypair)
-    show_transaction(
-        f"request signer {signer} of region {printable(found.name)}, active",
-        confirmation,
-        as_json=as_json,
-        request_signer=request_signer_address(address, session.keypair.pubkey(), signer)[0],
-        region=address,
-        key=signer,
-        active=True,
-    )
+    _show(session, confirmation, found.name, address, signer, active=True, as_json=as_json)
     next_step(f"`mu request-signer deactivate {address} {signer}` takes the right back", as_json=as_json)
 
 
@@ -77,26 +69,17 @@ async def _set(session: Session, region: str, key: str, *, active: bool, as_json
     address, found = await find_account(session, region, Region, "REGION")
     signer = parse_address(key, "KEY")
     present = await _present(session, address, signer)
-    state = "active" if active else "inactive"
     if present is None:
         raise NotPossible(
             f"the key is no request signer of yours in {printable(found.name)}; "
             f"`mu request-signer list {address}` shows those that are"
         )
     if present.active is active:
-        raise NotPossible(f"the request signer is {state} already")
+        raise NotPossible(f"the request signer is {_state(active)} already")
     build = program.activate_request_signer if active else program.deactivate_request_signer
     instruction = build(session.keypair.pubkey(), address, signer)
     confirmation = await session.marketplace.send([instruction], session.keypair)
-    show_transaction(
-        f"request signer {signer} of region {printable(found.name)}, {state}",
-        confirmation,
-        as_json=as_json,
-        request_signer=request_signer_address(address, session.keypair.pubkey(), signer)[0],
-        region=address,
-        key=signer,
-        active=active,
-    )
+    _show(session, confirmation, found.name, address, signer, active=active, as_json=as_json)
     opposite = "deactivate" if active else "activate"
     next_step(f"`mu request-signer {opposite} {address} {signer}` undoes it", as_json=as_json)
 
@@ -123,9 +106,34 @@ async def list_signers(session: Session, region: str, as_json: bool) -> None:
             f"`mu request-signer create {address} KEY` makes one"
         )
     else:
-        rows = [(str(one.signer), "active" if one.active else "inactive") for one in signers]
+        rows = [(str(one.signer), _state(one.active)) for one in signers]
         for line in table(("KEY", "STATUS"), rows):
             click.echo(line)
+
+
+def _show(
+    session: Session,
+    confirmation: Confirmation,
+    region_name: str,
+    region: Pubkey,
+    signer: Pubkey,
+    *,
+    active: bool,
+    as_json: bool,
+) -> None:
+    show_transaction(
+        f"request signer {signer} of region {printable(region_name)}, {_state(active)}",
+        confirmation,
+        as_json=as_json,
+        request_signer=request_signer_address(region, session.keypair.pubkey(), signer)[0],
+        region=region,
+        key=signer,
+        active=active,
+    )
+
+
+def _state(active: bool) -> str:
+    return "active" if active else "inactive"
 
 
 async def _present(session: Session, region: Pubkey, signer: Pubkey) -> RequestSigner | None:

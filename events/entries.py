@@ -19,7 +19,7 @@ from events.engine import (
     Transaction,
 )
 from events.group_commit import GroupCommit, Insert
-from events.log_keys import NUMBER, LogHead, LogKeys, decode_number
+from events.log_keys import NUMBER, Head, LogKeys, decode_number
 from events.record import (
     MAX_STREAM_ID_BYTES,
     InvalidRecord,
@@ -103,7 +103,7 @@ class EngineRecorder(Recorder):
         return self._entries + NUMBER.pack(first), self._entries + NUMBER.pack(last) + b"\0"
 
     def _read_head(self, snapshot: Snapshot) -> tuple[int, bytes]:
-        head = LogHead.decode(snapshot.get(self._head))
+        head = Head.decode(snapshot.get(self._head))
         return head.position, head.hash
 
     def _read_tracking(self, snapshot: Snapshot, key: bytes) -> int | None:
@@ -122,17 +122,15 @@ class EngineRecorder(Recorder):
     def _stream_prefix(self, originator_id: UUID | str) -> bytes:
         return self._streams + encode_stream_id(_stream_id(originator_id)) + b"\0"
 
-    def _insert(
-        self, stored_events: Sequence[StoredEvent], tracking: Tracking | None, after: int | None = None
-    ) -> list[int]:
+    def _insert(self, stored_events: Sequence[StoredEvent], tracking: Tracking | None) -> list[int]:
         """Append a batch, and move the tracking position, in one transaction; the positions of the events.
 
-        Where `after` is given, the batch must be of one stream whose last version that is. Raises `IntegrityError`,
-        `InvalidRecord`, `EngineFailure` (nothing was written in all three cases), or `InsertOutcomeUnknown`.
+        Raises `IntegrityError`, `InvalidRecord`, `EngineFailure` (nothing was written in all three cases), or
+        `InsertOutcomeUnknown`.
         """
         if not stored_events and tracking is None:
             return []
-        insert = Insert(stored_events, tracking, after)
+        insert = Insert(stored_events, tracking, None)
         self.insert_together([insert])
         return insert.result()
 
@@ -187,7 +185,7 @@ class EngineRecorder(Recorder):
                 made.outcomes.append((insert, range(head[0] + 1, position + 1)))
                 head = position, previous_hash
         if made.records:
-            transaction.put(self._head, LogHead(*head).encode())
+            transaction.put(self._head, Head(*head).encode())
         return made
 
     def _write_one(

@@ -12,6 +12,7 @@ from events import codec
 from events.catalogue import Event, Source, kind
 from events.codec import Recorded
 from events.group_commit import Insert, TaskGroupCommit
+from events.log_keys import Head
 from events.record import MAX_VERSION, Record
 from events.recorder import EngineProcessRecorder
 
@@ -47,13 +48,6 @@ class Entry(msgspec.Struct, frozen=True):
     recorded_at: int
     event: Event
     previous_hash: bytes
-    hash: bytes
-
-
-class Head(msgspec.Struct, frozen=True):
-    """The last position of a log and the hash of the record there; position 0 and zeros when it is empty."""
-
-    position: int
     hash: bytes
 
 

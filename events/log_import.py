@@ -10,7 +10,7 @@ from events.catalogue import kind
 from events.engine import Conflict, Engine, KeyExists, OutcomeUnknown, Transaction
 from events.export import Progress, no_progress
 from events.log_file import Frame, Header, LogFileDecoder
-from events.log_keys import DEFAULT_PREFIX, LogHead, LogKeys, decode_number, encode_number
+from events.log_keys import DEFAULT_PREFIX, Head, LogKeys, decode_number, encode_number
 from events.record import Record, hash_record
 from events.recorder import EngineProcessRecorder
 
@@ -43,7 +43,7 @@ class Imported(msgspec.Struct, frozen=True):
 
     present: int
     added: int
-    head: LogHead
+    head: Head
 
 
 class LogImport:
@@ -68,7 +68,7 @@ class LogImport:
         self._versions: dict[str, int] = {}
         self._present = 0
         self._added = 0
-        self.head = LogHead(*self._recorder.head())
+        self.head = Head(*self._recorder.head())
 
     def run(self, pieces: Iterable[bytes]) -> Imported:
         """Import a file that comes in `pieces`.
@@ -120,11 +120,11 @@ class LogImport:
         decoded = [self._check(position, data) for position, data in enumerate(records, first)]
         if decoded[0].previous_hash != self.head.hash:
             raise DifferentLog(first - 1)
-        after = LogHead(first + len(records) - 1, hash_record(records[-1]))
+        after = Head(first + len(records) - 1, hash_record(records[-1]))
         versions: dict[str, int] = {}
         for _ in range(MAX_ATTEMPTS):
             with self._engine.begin() as transaction:
-                now = LogHead.decode(transaction.get(self._keys.head))
+                now = Head.decode(transaction.get(self._keys.head))
                 if now == after:
                     # an earlier attempt whose outcome was not told
                     self._versions.update(versions)

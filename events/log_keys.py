@@ -23,7 +23,7 @@ NUMBER = struct.Struct(">Q")
 _HEAD = struct.Struct(f">Q{HASH_BYTES}s")
 
 
-class LogHead(msgspec.Struct, frozen=True):
+class Head(msgspec.Struct, frozen=True):
     """The last position of a log and the hash of the record there; position 0 and zeros when it is empty."""
 
     position: int

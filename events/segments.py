@@ -13,13 +13,13 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from operator import itemgetter
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 import msgspec
 
 from contract.errors import DecodeError
 from events.engine import Snapshot, Unavailable
+from events.engine.closing import ClosedAtExit
 from events.log_file import FRAME_HEAD_BYTES, InvalidLogFile, header_bytes, read_frame, read_frame_head
 from events.log_keys import LogKeys
 
@@ -189,7 +189,7 @@ class SegmentReader:
         return index
 
 
-class ArchivedSnapshot:
+class ArchivedSnapshot(ClosedAtExit):
     """A snapshot of a log's engine in which records that were archived are still there."""
 
     def __init__(self, snapshot: Snapshot, keys: LogKeys, reader: SegmentReader) -> None:
@@ -227,14 +227,6 @@ class ArchivedSnapshot:
 
     def close(self) -> None:
         self._snapshot.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None:
-        self.close()
 
     def _then_archived(
         self, pairs: Iterator[tuple[bytes, bytes]], start: bytes, end: bytes

@@ -18,7 +18,8 @@ from events.catalogue import (
     kind,
 )
 from events.checkpoints import is_signed
-from events.log import FIRST_POSITION, Head
+from events.log import FIRST_POSITION
+from events.log_keys import Head
 from events.program_bytes import event_hash
 from events.record import ZERO_HASH, Record
 from events.upcast import version_of

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from contract.errors import DecodeError, MuError
-from events.log import READ_BATCH_ENTRIES, Head
+from events.log import READ_BATCH_ENTRIES
+from events.log_keys import Head
 from events.record import Record
 from events.recorder import EngineProcessRecorder
 from events.verification import Verification, Verified

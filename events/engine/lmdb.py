@@ -3,14 +3,14 @@
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Self, cast
+from typing import cast
 
 import lmdb
 import lmdb.verify
 
 from contract.errors import DecodeError
 from events.engine import OutcomeUnknown, Unavailable
+from events.engine.closing import ClosedAtExit
 from events.engine.transaction import BufferedTransaction, check_unchanged
 
 DEFAULT_MAP_SIZE_BYTES = 64 * 1024**3
@@ -167,7 +167,7 @@ class LmdbEngine:
         return Unavailable(f"the engine cannot write: {error}")
 
 
-class LmdbSnapshot:
+class LmdbSnapshot(ClosedAtExit):
     """The port's `Snapshot`: an LMDB read transaction, let go by `close` or by garbage collection."""
 
     def __init__(self, engine: LmdbEngine, reader: "lmdb.Transaction[bytes]") -> None:
@@ -222,14 +222,6 @@ class LmdbSnapshot:
         if self._open:
             self._open = False
             self._engine._end_reading(self._reader)  # pyright: ignore[reportPrivateUsage] — one class in two parts
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None:
-        self.close()
 
     def __del__(self) -> None:
         self.close()

@@ -4,10 +4,9 @@ import threading
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable, Iterator
-from types import TracebackType
-from typing import Self
 
 from events.engine import EngineError, OutcomeUnknown, Unavailable
+from events.engine.closing import ClosedAtExit
 from events.engine.transaction import BufferedTransaction, check_unchanged
 
 _SCAN_CHUNK_PAIRS = 64
@@ -148,7 +147,7 @@ class MemoryEngine:
             raise Unavailable("the engine is closed")
 
 
-class MemorySnapshot:
+class MemorySnapshot(ClosedAtExit):
     """The port's `Snapshot`: the map after one commit."""
 
     def __init__(self, engine: MemoryEngine, commit_number: int) -> None:
@@ -182,14 +181,6 @@ class MemorySnapshot:
         if self._open:
             self._open = False
             self._engine.release(self)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None:
-        self.close()
 
     def __del__(self) -> None:
         self.close()

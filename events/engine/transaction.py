@@ -2,10 +2,9 @@
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator
-from types import TracebackType
-from typing import Self
 
 from events.engine import MAX_KEY_BYTES, MAX_VALUE_BYTES, Conflict, KeyExists, Snapshot, TooLarge, Unavailable
+from events.engine.closing import ClosedAtExit
 
 Commit = Callable[[dict[bytes, bytes | None], set[bytes], set[bytes]], None]
 """Check and apply, all or nothing: the values to write (None: remove), the keys inserted, the keys locked."""
@@ -39,7 +38,7 @@ def check_unchanged(
             raise Conflict(f"the key {key!r} was changed by another transaction")
 
 
-class BufferedTransaction:
+class BufferedTransaction(ClosedAtExit):
     """The port's `Transaction`: reads `base` through a buffer of writes, and hands that to `commit_writes`.
 
     `commit_writes` runs while `base` is still open, so that it can compare against the snapshot. Whatever its
@@ -133,14 +132,6 @@ class BufferedTransaction:
     def close(self) -> None:
         self._over = True
         self._base.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None:
-        self.close()
 
     def _check_open(self) -> None:
         if self._over:

@@ -11,11 +11,11 @@ from events.log import (
     FIRST_LOOK_SECONDS,
     LONGEST_CHEAP_LOOK_SECONDS,
     LOOK_SHARE,
-    Head,
     Log,
     StreamConflict,
     pause_seconds,
 )
+from events.log_keys import Head
 from tests.entries import append_all, joined, open_log, source_of
 
 EVENT = joined(0)

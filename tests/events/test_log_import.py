@@ -10,7 +10,7 @@ from events.engine.memory import MemoryEngine
 from events.export import describe, export
 from events.log_file import InvalidLogFile, TruncatedLogFile
 from events.log_import import DifferentLog, Imported, InvalidEntry, LogImport, LogMoved
-from events.log_keys import LogHead
+from events.log_keys import Head
 from events.record import ZERO_HASH, Record
 from events.recorder import EngineProcessRecorder
 from events.verify import verify
@@ -38,7 +38,7 @@ def test_a_whole_log_is_the_same_key_by_key():
     ours, theirs = MemoryEngine(), source(700)
     imported = import_into(ours, file_of(theirs))
     assert contents(ours) == contents(theirs)
-    head = LogHead(*EngineProcessRecorder(theirs).head())
+    head = Head(*EngineProcessRecorder(theirs).head())
     assert imported == Imported(0, 700, head)
     assert verify(EngineProcessRecorder(ours)).position == 700
 

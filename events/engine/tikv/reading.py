@@ -1,10 +1,10 @@
 """The cluster at one timestamp: reads bounded by bytes and by time, and the port's `Snapshot` made of them."""
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from events.engine import MAX_KEY_BYTES, Unavailable
+from events.engine.closing import ClosedAtExit
 from events.engine.tikv.client import Client, ClientSnapshot
 from events.engine.tikv.connection import Connection, ResponseTooLarge
 from events.engine.tikv.keyspace import Keyspace
@@ -92,7 +92,7 @@ async def get_many(
     return found
 
 
-class TikvSnapshot:
+class TikvSnapshot(ClosedAtExit):
     """The port's `Snapshot`: a timestamp of the cluster, which nothing has to release.
 
     `remembered`, if given, receives what keys were found to hold (but for scans): a transaction compares it at commit.
@@ -186,14 +186,6 @@ class TikvSnapshot:
 
     def close(self) -> None:
         self._open = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None:
-        self.close()
 
     def _check_open(self) -> None:
         if not self._open:
