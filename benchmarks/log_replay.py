@@ -23,7 +23,7 @@ from events.recorder import EngineProcessRecorder
 from projections.runner import Runner, RunnerLimits
 
 ROUNDS = 3
-EVENTS = 200_000
+EVENTS = 1_000_000
 BATCH_EVENTS = 500
 CORE = 0
 

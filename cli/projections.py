@@ -93,7 +93,7 @@ def list_(folder: Path, as_json: bool) -> None:
     "--at",
     "moment",
     metavar="MOMENT",
-    help="A position (120), a slot (slot:345), or a time (2026-11-24T10:00:00Z).",
+    help="A position (120), a slot (slot:345), a time (2026-11-24T10:00:00Z), or finalized.",
 )
 @json_option
 def show(name: str, folder: Path, moment: str | None, as_json: bool) -> None:
@@ -271,7 +271,8 @@ def _now(opened: OpenLog, name: str) -> Past[Any]:
 
 
 def _at(opened: OpenLog, name: str, text: str, field: str) -> Past[Any]:
-    position = position_of(opened.log, parse_moment(text, field), field)
+    moment = parse_moment(text, field)
+    position = position_of(opened.log, moment, field, lambda: opened.runner(RunnerLimits()).unfinalized)
     return state_at(opened.log, opened.engine, KINDS[name], position)
 
 

@@ -18,6 +18,7 @@ MAX_MEMORY_LIMIT_MEBIBYTES = 4096
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_BINARY_ID = re.compile(r"[A-Za-z0-9_-]{24}")
 _VERSION = re.compile(r"[0-9A-Za-z.+-]{1,32}")
 
 
@@ -111,14 +112,14 @@ def binary_id(binary: bytes) -> str:
 
 def is_binary_id(text: str) -> bool:
     """Whether `text` has the form of a content id."""
-    return re.fullmatch(r"[A-Za-z0-9_-]{24}", text) is not None
+    return _BINARY_ID.fullmatch(text) is not None
 
 
 def check(manifest: Manifest) -> None:
     """Refuse a manifest that cannot be run. Raises `InvalidInput` naming the field, as a path such as
     `services[1].endpoints[/greet/{name}].get.route_to`.
     """
-    _check_name("name", manifest.name)
+    _check_name(manifest.name)
     if not _VERSION.fullmatch(manifest.version):
         raise InvalidInput("version", "must be 1 to 32 letters, digits, `.`, `+` or `-`")
     if not 1 <= len(manifest.services) <= MAX_SERVICES:
@@ -128,62 +129,72 @@ def check(manifest: Manifest) -> None:
     names: set[tuple[type[Service], str]] = set()
     functions = manifest.functions()
     for index, service in enumerate(manifest.services):
-        field = f"services[{index}]"
-        _check_name(f"{field}.name", service.name)
-        if (type(service), service.name) in names:
-            raise InvalidInput(f"{field}.name", f"another {type(service).__name__} is named {service.name!r}")
-        names.add((type(service), service.name))
-        if isinstance(service, Function):
-            _check_function(field, service)
-        elif isinstance(service, Gateway):
-            _check_gateway(field, service, functions)
+        try:
+            _check_service(service, names, functions)
+        except InvalidInput as error:
+            raise InvalidInput(f"services[{index}].{error.field}", error.problem) from None
 
 
-def _check_name(field: str, name: str) -> None:
+def _check_service(
+    service: Service, names: set[tuple[type[Service], str]], functions: dict[str, Function]
+) -> None:
+    _check_name(service.name)
+    if (type(service), service.name) in names:
+        raise InvalidInput("name", f"another {type(service).__name__} is named {service.name!r}")
+    names.add((type(service), service.name))
+    if isinstance(service, Function):
+        _check_function(service)
+    elif isinstance(service, Gateway):
+        _check_gateway(service, functions)
+
+
+def _check_name(name: str) -> None:
     if len(name) > MAX_NAME_CHARACTERS or not _NAME.fullmatch(name):
         raise InvalidInput(
-            field,
+            "name",
             f"must start with a letter and hold only letters, digits, `_` and `-`, "
             f"at most {MAX_NAME_CHARACTERS} of them, not {name!r}",
         )
 
 
-def _check_function(field: str, function: Function) -> None:
+def _check_function(function: Function) -> None:
     if not is_binary_id(function.binary):
-        raise InvalidInput(
-            f"{field}.binary", f"must be a content id of 24 characters, not {function.binary!r}"
-        )
+        raise InvalidInput("binary", f"must be a content id of 24 characters, not {function.binary!r}")
     if not 1 <= function.memory_limit_mebibytes <= MAX_MEMORY_LIMIT_MEBIBYTES:
         raise InvalidInput(
-            f"{field}.memory_limit", f"must be between 1MiB and {MAX_MEMORY_LIMIT_MEBIBYTES // 1024}GiB"
+            "memory_limit", f"must be between 1MiB and {MAX_MEMORY_LIMIT_MEBIBYTES // 1024}GiB"
         )
     for name, value in function.env.items():
         if not _ENVIRONMENT_NAME.fullmatch(name):
-            raise InvalidInput(f"{field}.env", f"{name!r} is not a name of letters, digits and `_`")
+            raise InvalidInput("env", f"{name!r} is not a name of letters, digits and `_`")
         if "\0" in value:
-            raise InvalidInput(f"{field}.env.{name}", "must not hold a zero character")
+            raise InvalidInput(f"env.{name}", "must not hold a zero character")
 
 
-def _check_gateway(field: str, gateway: Gateway, functions: dict[str, Function]) -> None:
+def _check_gateway(gateway: Gateway, functions: dict[str, Function]) -> None:
     shapes: dict[tuple[str | None, ...], str] = {}
     for endpoint in gateway.endpoints:
-        path_field = f"{field}.endpoints[{endpoint.path}]"
         try:
             shape = compile_template(endpoint.path).shape
         except InvalidInput as error:
-            raise InvalidInput(path_field, error.problem) from None
+            raise InvalidInput(f"endpoints[{endpoint.path}]", error.problem) from None
         if shape in shapes:
-            raise InvalidInput(path_field, f"matches the same paths as {shapes[shape]}")
+            raise InvalidInput(f"endpoints[{endpoint.path}]", f"matches the same paths as {shapes[shape]}")
         shapes[shape] = endpoint.path
         if not endpoint.routes:
-            raise InvalidInput(path_field, "must list at least one method")
+            raise InvalidInput(f"endpoints[{endpoint.path}]", "must list at least one method")
         methods: set[Method] = set()
         for route in endpoint.routes:
             if route.method in methods:
-                raise InvalidInput(path_field, f"lists the method {route.method} twice")
+                raise InvalidInput(f"endpoints[{endpoint.path}]", f"lists the method {route.method} twice")
             methods.add(route.method)
-            route_field = f"{path_field}.{route.method}.route_to"
-            if route.service not in functions:
-                raise InvalidInput(route_field, f"no Function of this manifest is named {route.service!r}")
-            if len(route.function) > MAX_NAME_CHARACTERS or not _FUNCTION.fullmatch(route.function):
-                raise InvalidInput(route_field, f"{route.function!r} is not a name of a function")
+            if (problem := _route_problem(route, functions)) is not None:
+                raise InvalidInput(f"endpoints[{endpoint.path}].{route.method}.route_to", problem)
+
+
+def _route_problem(route: Route, functions: dict[str, Function]) -> str | None:
+    if route.service not in functions:
+        return f"no Function of this manifest is named {route.service!r}"
+    if len(route.function) > MAX_NAME_CHARACTERS or not _FUNCTION.fullmatch(route.function):
+        return f"{route.function!r} is not a name of a function"
+    return None

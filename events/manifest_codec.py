@@ -189,7 +189,12 @@ class _Reader:
         return taken
 
     def string(self) -> str:
-        return self.take(self.u32()).decode()
+        data, start = self._data, self._at + 4
+        (count,) = _U32.unpack_from(data, self._at)
+        self._at = end = start + count
+        if end > len(data):
+            raise ValueError("truncated")
+        return data[start:end].decode()
 
 
 class _RawGateway(msgspec.Struct, frozen=True):

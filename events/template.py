@@ -1,6 +1,7 @@
 """Path templates such as `/greet/{name}`: what a manifest's endpoints are declared with."""
 
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -8,6 +9,8 @@ from contract.errors import InvalidInput
 
 MAX_TEMPLATE_CHARACTERS = 256
 MAX_TEMPLATE_SEGMENTS = 32
+MAX_REMEMBERED_TEMPLATES = 4096
+"""A new revision of a stack mostly has the paths of the one before."""
 
 _LITERAL = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]+")
 _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -26,17 +29,17 @@ class Parameter(msgspec.Struct, frozen=True):
 
 
 class Template(msgspec.Struct, frozen=True):
-    """A compiled path template. A path that ends with `/` has a last, empty literal segment."""
+    """A compiled path template. A path that ends with `/` has a last, empty literal segment.
+
+    `shape` has the literal segments, with None for each parameter: equal for templates that match the same paths.
+    """
 
     text: str
     segments: tuple[Literal | Parameter, ...]
-
-    @property
-    def shape(self) -> tuple[str | None, ...]:
-        """The literal segments, with None for each parameter: equal for templates that match the same paths."""
-        return tuple(segment.text if isinstance(segment, Literal) else None for segment in self.segments)
+    shape: tuple[str | None, ...]
 
 
+@lru_cache(maxsize=MAX_REMEMBERED_TEMPLATES)
 def compile_template(text: str) -> Template:
     """Parse a template. Segments are separated by `/`; each is wholly literal or wholly `{parameter}`.
 
@@ -72,4 +75,5 @@ def compile_template(text: str) -> Template:
             segments.append(Literal(part))
         else:
             raise InvalidInput("path", f"segment {part!r} holds a character that a path segment cannot have")
-    return Template(text, tuple(segments))
+    shape = tuple(segment.text if isinstance(segment, Literal) else None for segment in segments)
+    return Template(text, tuple(segments), shape)

@@ -41,6 +41,7 @@ class Deployments(Projection[DeploymentsState]):
     name = "deployments"
     version = 1
     state_type = DeploymentsState
+    reads = (StackDeployed, StackUpdated, StackDeleted, NodeJoined, NodeLeft, NodeLost)
 
     def apply(self, entry: Entry) -> None:
         """See `Projection.apply`."""
@@ -48,26 +49,39 @@ class Deployments(Projection[DeploymentsState]):
         match entry.event:
             case StackDeployed() | StackUpdated() as event:
                 if deployed(event.owner, event.revision, event.manifest).status is Status.LIVE:
-                    state.deployments[event.stack] = self._deal(event.stack, event.revision)
+                    present = state.deployments.get(event.stack)
+                    owners = self._deal(event.stack) if present is None else present.owners
+                    state.deployments[event.stack] = Deployment(event.revision, owners)
                 else:
                     state.deployments.pop(event.stack, None)
             case StackDeleted(stack=stack):
                 state.deployments.pop(stack, None)
             case NodeJoined(node=node):
                 state.members.add(node)
-                self._deal_again()
+                self._join(node)
             case NodeLeft(node=node) | NodeLost(node=node):
                 state.members.discard(node)
-                self._deal_again()
+                self._leave(node)
             case _:
                 pass
 
-    def _deal_again(self) -> None:
+    def _join(self, node: str) -> None:
+        """A new node can only take the place of a stack's present owners, and does of few."""
+        number = _number(node)
         for stack, deployment in self.state.deployments.items():
-            self.state.deployments[stack] = self._deal(stack, deployment.revision)
+            owners, key = deployment.owners, _number(stack)
+            if len(owners) < OWNERS_PER_STACK or number ^ key < _number(owners[-1]) ^ key:
+                owners = nearest(stack, {node, *owners})[:OWNERS_PER_STACK]
+                self.state.deployments[stack] = Deployment(deployment.revision, owners)
 
-    def _deal(self, stack: str, revision: int) -> Deployment:
-        return Deployment(revision, nearest(stack, self.state.members)[:OWNERS_PER_STACK])
+    def _leave(self, node: str) -> None:
+        """Only what belonged to the node gets other owners."""
+        for stack, deployment in self.state.deployments.items():
+            if node in deployment.owners:
+                self.state.deployments[stack] = Deployment(deployment.revision, self._deal(stack))
+
+    def _deal(self, stack: str) -> tuple[str, ...]:
+        return nearest(stack, self.state.members)[:OWNERS_PER_STACK]
 
 
 def distance(node: str, stack: str) -> int:
@@ -82,4 +96,5 @@ def _number(key: str) -> int:
 
 def nearest(stack: str, nodes: Iterable[str]) -> tuple[str, ...]:
     """The nodes by rising distance to the stack."""
-    return tuple(sorted(nodes, key=lambda node: distance(node, stack)))
+    key = _number(stack)
+    return tuple(sorted(nodes, key=lambda node: _number(node) ^ key))

@@ -18,6 +18,7 @@ from events.engine import Engine
 from events.log import FIRST_POSITION, READ_BATCH_ENTRIES, Entry, Log
 from projections.parking import Parked
 from projections.projection import Projection
+from projections.retraction import Unfinalized
 from projections.runner import Runner, RunnerLimits
 
 P = TypeVar("P", bound=Projection[Any])
@@ -52,7 +53,11 @@ class Time(msgspec.Struct, frozen=True):
     milliseconds: int
 
 
-Moment = Position | Slot | Time
+class Settled(msgspec.Struct, frozen=True):
+    """Before the first entry that a fork of the chain may still undo."""
+
+
+Moment = Position | Slot | Time | Settled
 
 
 class Past(msgspec.Struct, Generic[P], frozen=True):
@@ -64,7 +69,12 @@ class Past(msgspec.Struct, Generic[P], frozen=True):
 
 
 def parse_moment(text: str, field: str) -> Moment:
-    """The moment that a person means by `120`, `slot:345`, or `2026-11-24T10:00:00Z`. Raises `InvalidInput`."""
+    """The moment that a person means by `120`, `slot:345`, `2026-11-24T10:00:00Z`, or `finalized`.
+
+    Raises `InvalidInput`.
+    """
+    if text == Finality.FINALIZED:
+        return Settled()
     if _POSITION.fullmatch(text):
         return Position(int(text))
     if slot := _SLOT.fullmatch(text):
@@ -76,12 +86,15 @@ def parse_moment(text: str, field: str) -> Moment:
         return Time(int(aware.timestamp() * 1000))
     except (ValueError, OverflowError):
         raise InvalidInput(
-            field, f"{text} is no position (120), slot (slot:345), or time (2026-11-24T10:00:00Z)"
+            field, f"{text} is no position (120), slot (slot:345), time (2026-11-24T10:00:00Z), or finalized"
         ) from None
 
 
-def position_of(log: Log, moment: Moment, field: str) -> int:
-    """The last position of the log at a moment. Raises `InvalidInput` for a position after its end."""
+def position_of(log: Log, moment: Moment, field: str, unfinalized: Callable[[], Unfinalized]) -> int:
+    """The last position of the log at a moment; `unfinalized` gives what of the whole log may still be retracted.
+
+    Raises `InvalidInput` for a position after its end.
+    """
     match moment:
         case Position(position=position):
             if position > (head := log.head().position):
@@ -91,6 +104,9 @@ def position_of(log: Log, moment: Moment, field: str) -> int:
             return _first_live(log, _search(log, lambda entry: _is_later(entry, slot)), slot) - 1
         case Time(milliseconds=milliseconds):
             return _search(log, lambda entry: entry.recorded_at > milliseconds) - 1
+        case Settled():
+            first = unfinalized().first_position()
+            return log.head().position if first is None else first - 1
 
 
 def _is_later(entry: Entry, slot: int) -> bool | None:

@@ -32,6 +32,7 @@ class Membership(Projection[MembershipState]):
     name = "membership"
     version = 1
     state_type = MembershipState
+    reads = (NodeJoined, NodeLeft, NodeLost)
 
     def apply(self, entry: Entry) -> None:
         """See `Projection.apply`."""

@@ -10,6 +10,9 @@ import msgspec
 from events.catalogue import ProjectionEventSkipped, ProjectionRetried, Retracted
 from events.log import Entry
 
+REVISIONS = (Retracted, ProjectionRetried, ProjectionEventSkipped)
+"""The kinds of events that say how those before them are read, and that no projection reads."""
+
 
 class Parked(msgspec.Struct, frozen=True):
     """The event that a projection failed on: its position, and the traceback."""

@@ -24,12 +24,14 @@ class Projection(Generic[S]):
     name: ClassVar[str]
     version: ClassVar[int]
     state_type: ClassVar[Any]
+    reads: ClassVar[tuple[type[Any], ...]]
+    """The kinds of events that it folds; it is given no others."""
 
     def __init__(self, state: S | None = None) -> None:
         self.state: S = self.state_type() if state is None else state
 
     def apply(self, entry: Entry) -> None:
-        """Fold one entry into the state."""
+        """Fold one entry, of a kind that it reads, into the state."""
         raise NotImplementedError
 
     def encode(self) -> bytes:

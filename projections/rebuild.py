@@ -15,10 +15,11 @@ from events.log import FIRST_POSITION, Log
 from projections import snapshots
 from projections.checkpoint import Place, prefix, put, rebuilds_at, remove
 from projections.differences import Difference, differences, plain_state
+from projections.fold import Progress
 from projections.parking import Parked
 from projections.projection import Projection
 from projections.retraction import Unfinalized
-from projections.runner import Progress, Runner, RunnerLimits
+from projections.runner import Runner, RunnerLimits
 
 MAX_ATTEMPTS = 16
 

@@ -5,10 +5,11 @@ and it later: then the fold has to begin again, from a state of before the first
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Any, get_args
 
 import msgspec
 
-from events.catalogue import ChainEvent, ChainSource, Finality, Finalized, Retracted
+from events.catalogue import ChainEvent, ChainSource, Finality, Finalized, MarketplaceEvent, Retracted
 from events.log import Entry
 
 
@@ -27,6 +28,10 @@ def live_entries(entries: Sequence[Entry]) -> list[Entry]:
     """The entries without those that a later `Retracted` names."""
     retracted = retracted_positions(entries)
     return [entry for entry in entries if entry.position not in retracted]
+
+
+SETTLING: frozenset[type[Any]] = frozenset((*get_args(MarketplaceEvent), Finalized, Retracted))
+"""The kinds of events that change what may still be retracted."""
 
 
 class Unfinalized(msgspec.Struct):

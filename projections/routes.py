@@ -44,7 +44,10 @@ class StackRoutes(msgspec.Struct):
 
     def manifest(self, revision: int) -> Manifest | None:
         """The manifest of `revision`, if it is kept."""
-        return next((kept.manifest for kept in self.revisions if kept.revision == revision), None)
+        for kept in self.revisions:
+            if kept.revision == revision:
+                return kept.manifest
+        return None
 
 
 class RoutesState(msgspec.Struct):
@@ -59,21 +62,22 @@ class Routes(Projection[RoutesState]):
     name = "routes"
     version = 1
     state_type = RoutesState
+    reads = (
+        StackDeployed,
+        StackUpdated,
+        StackDeleted,
+        StackStarted,
+        StackStopped,
+        StackFailed,
+        NodeLeft,
+        NodeLost,
+    )
 
     def apply(self, entry: Entry) -> None:
         """See `Projection.apply`."""
         stacks = self.state.stacks
         match entry.event:
-            case StackDeployed() | StackUpdated() as event:
-                routes = stacks.setdefault(event.stack, StackRoutes(event.revision))
-                routes.revision = event.revision
-                routes.failures.clear()
-                manifest = deployed(event.owner, event.revision, event.manifest).manifest
-                if manifest is not None:
-                    routes.revisions += (Revision(event.revision, manifest),)
-                _forget_manifests(routes)
-            case StackDeleted(stack=stack):
-                stacks.pop(stack, None)
+            # the most frequent first
             case StackStarted() as started:
                 if (routes := stacks.get(started.stack)) and routes.manifest(started.revision):
                     routes.ready[started.node] = started.revision
@@ -84,6 +88,16 @@ class Routes(Projection[RoutesState]):
                 if routes := stacks.get(stopped.stack):
                     routes.ready.pop(stopped.node, None)
                     _forget_manifests(routes)
+            case StackDeployed() | StackUpdated() as event:
+                routes = stacks.setdefault(event.stack, StackRoutes(event.revision))
+                routes.revision = event.revision
+                routes.failures.clear()
+                manifest = deployed(event.owner, event.revision, event.manifest).manifest
+                if manifest is not None:
+                    routes.revisions += (Revision(event.revision, manifest),)
+                _forget_manifests(routes)
+            case StackDeleted(stack=stack):
+                stacks.pop(stack, None)
             case StackFailed() as failed:
                 if (routes := stacks.get(failed.stack)) and failed.revision == routes.revision:
                     routes.failures[failed.node] = failed.reason
@@ -97,5 +111,8 @@ class Routes(Projection[RoutesState]):
 
 
 def _forget_manifests(routes: StackRoutes) -> None:
+    kept = routes.revisions
+    if len(kept) == 1 and kept[0].revision == routes.revision:
+        return
     needed = {routes.revision, *routes.ready.values()}
     routes.revisions = tuple(kept for kept in routes.revisions if kept.revision in needed)

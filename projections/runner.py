@@ -4,25 +4,23 @@ before what a `Retracted` names.
 
 import itertools
 import logging
-import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 import trio
 
-from events.catalogue import ProjectionEventSkipped, ProjectionRetried, Retracted
+from events.catalogue import Finality
 from events.engine import Engine, EngineError
 from events.log import FIRST_POSITION, Entry, Log
-from events.record import ZERO_HASH
 from projections import snapshots
-from projections.bases import Base, Bases
-from projections.checkpoint import Header, Place, load, save
+from projections.checkpoint import Header
 from projections.deployments import Deployments
+from projections.fold import Fold, Progress, Start
 from projections.membership import Membership
-from projections.parking import Parked, Revision, revision_of
+from projections.parking import REVISIONS, Revision, revision_of
 from projections.projection import Projection
-from projections.retraction import Unfinalized
+from projections.retraction import SETTLING, Unfinalized
 from projections.routes import Routes
 from projections.stacks import Stacks
 
@@ -35,19 +33,6 @@ P = TypeVar("P", bound=Projection[Any])
 logger = logging.getLogger(__name__)
 
 
-class Progress(msgspec.Struct):
-    """How far a projection has come: the last position folded, that entry's hash, what it is stopped at, and the
-    positions of its last checkpoint and snapshot, and how often it was rebuilt before that.
-    """
-
-    position: int = 0
-    hash: bytes = ZERO_HASH
-    parked: Parked | None = None
-    saved_position: int = 0
-    snapshot_position: int = 0
-    rebuilds: int = 0
-
-
 class RunnerLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How often the runner looks for entries of other processes, keeps a checkpoint, and with it a snapshot."""
 
@@ -57,12 +42,18 @@ class RunnerLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_snapshot_bytes: int = snapshots.DEFAULT_MAX_BYTES
     """Of one projection."""
 
+    commitments: Mapping[str, Finality] = {}
+    """By projection, how settled the chain's events must be for it to fold them; confirmed where nothing is said.
+
+    One at finalized keeps before the first event that a fork may still undo, whatever that event is about.
+    """
+
 
 class Runner:
     """One of each kind of projection, fed from one log.
 
     The projections change only inside `feed` and `run`, between two `await`s: whoever reads them from a trio task sees
-    all of them at the same position, but for parked ones.
+    all of the same commitment at the same position, but for parked ones.
     """
 
     def __init__(
@@ -73,32 +64,46 @@ class Runner:
         kinds: Sequence[type[Projection[Any]]] = PROJECTIONS,
     ) -> None:
         self._log = log
-        self._engine = engine
         self._limits = limits
-        self._projections: dict[str, Projection[Any]] = {kind.name: kind() for kind in kinds}
-        self._bases: dict[str, Bases] = {kind.name: Bases() for kind in kinds}
+        self._folds: dict[str, Fold[Any]] = {
+            kind.name: Fold(kind, engine, self._is_of_this_log) for kind in kinds
+        }
+        self._cautious = [
+            fold
+            for name, fold in self._folds.items()
+            if limits.commitments.get(name, Finality.CONFIRMED) is Finality.FINALIZED
+        ]
+        self._prompt = [fold for fold in self._folds.values() if fold not in self._cautious]
+        self._readers: dict[type[Any], list[Fold[Any]]] = {}
+        for fold in self._prompt:
+            for event_kind in fold.kind.reads:
+                self._readers.setdefault(event_kind, []).append(fold)
         self._unfinalized = Unfinalized()
         self._noted_position = 0
         self._next_base_check = 0
-        self.progress: dict[str, Progress] = {kind.name: Progress() for kind in kinds}
         self.changed = trio.Event()
         """Set, and replaced, whenever entries have been fed."""
 
     def get(self, kind: type[P]) -> P:
         """The projection of this kind."""
-        found = self._projections[kind.name]
+        found = self._folds[kind.name].projection
         assert isinstance(found, kind)
         return found
 
     @property
     def projections(self) -> Iterable[Projection[Any]]:
         """All projections."""
-        return self._projections.values()
+        return [fold.projection for fold in self._folds.values()]
+
+    @property
+    def progress(self) -> Mapping[str, Progress]:
+        """How far each projection has come, by name."""
+        return {name: fold.progress for name, fold in self._folds.items()}
 
     @property
     def position(self) -> int:
-        """The position that every projection has come to, but for parked ones."""
-        return max((p.position for p in self.progress.values()), default=0)
+        """The position that every projection has come to, but for parked ones and those at finalized."""
+        return max((fold.progress.position for fold in self._folds.values()), default=0)
 
     @property
     def unfinalized(self) -> Unfinalized:
@@ -108,37 +113,17 @@ class Runner:
     def resume(self) -> None:
         """Take up the checkpoints. One that is not of this log (its hash differs) is left, and made anew."""
         noted: dict[int, Unfinalized] = {}
-        for name, projection in self._projections.items():
-            found = self._load(type(projection), Place.LAST)
-            if found is None:
-                noted[0] = Unfinalized()
-                continue
-            self._projections[name], progress, unfinalized = found
-            self.progress[name] = progress
-            progress.snapshot_position = max(snapshots.positions(self._engine, name), default=0)
-            noted[progress.position] = unfinalized
+        for fold in self._folds.values():
+            unfinalized = fold.resume()
+            noted[fold.progress.position] = unfinalized or Unfinalized()
         self._noted_position = min(noted, default=0)
         self._unfinalized = noted.get(self._noted_position, Unfinalized())
 
     def begin_before(self, position: int) -> None:
         """Begin at the newest snapshots that are no later than `position`, instead of at the first entry."""
-        for name in self._projections:
-            self._projections[name], start, entry_hash = self._base(name, position + 1)
-            self.progress[name] = Progress(start, entry_hash)
-
-    def _load(self, kind: type[P], place: Place) -> tuple[P, Progress, Unfinalized] | None:
-        """A checkpoint, if there is one and it is of this log."""
-        found = load(self._engine, kind, place)
-        if found is None:
-            return None
-        loaded, header = found
-        if not self._is_of_this_log(header):
-            logger.warning("projection %s: its checkpoint is of another log, it is made anew", kind.name)
-            return None
-        progress = Progress(
-            header.position, header.hash, saved_position=header.position, rebuilds=header.rebuilds
-        )
-        return loaded, progress, header.unfinalized
+        for fold in self._folds.values():
+            fold.begin(fold.start_before(position + 1))
+        self._noted_position = min(fold.progress.position for fold in self._folds.values())
 
     def _is_of_this_log(self, header: Header) -> bool:
         entries = self._log.read(header.position, 1)
@@ -146,57 +131,89 @@ class Runner:
 
     def feed(self, entries: Iterable[Entry]) -> None:
         """Fold entries into each projection that has not seen them."""
-        for entry in entries:
-            if (revision := revision_of(entry)) is not None:
-                self._go_back(revision)
-            for name in self._projections:
-                progress = self.progress[name]
-                if progress.parked is None and entry.position > progress.position:
-                    self._apply(name, entry, known=entry.position)
-            if entry.position > self._noted_position:
-                self._unfinalized.apply(entry)
-                self._noted_position = entry.position
-                if entry.position >= self._next_base_check:
-                    self._keep_bases(entry.position)
-
-    def _apply(self, name: str, entry: Entry, *, known: int) -> None:
-        """Fold an entry into a projection, or park that as it stood before. A revision up to `known` counts."""
-        progress = self.progress[name]
+        last: Entry | None = None
         try:
-            # what it takes back the projections have not seen, so they do not see this either
-            if not isinstance(entry.event, Retracted | ProjectionRetried | ProjectionEventSkipped):
-                self._projections[name].apply(entry)
-        except Exception:
-            progress.parked = Parked(entry.position, traceback.format_exc())
-            logger.exception("projection %s: stopped at position %d", name, entry.position)
-            # it may have changed its state half
-            self._fold_again([name], entry.position, known=known)
-        else:
-            progress.position, progress.hash = entry.position, entry.hash
+            for entry in entries:
+                event_kind = type(entry.event)
+                if event_kind in REVISIONS and (revision := revision_of(entry)) is not None:
+                    self._reach(last)
+                    self._go_back(revision)
+                for fold in self._readers.get(event_kind, ()):
+                    progress = fold.progress
+                    if progress.parked is None and entry.position > progress.position:
+                        self._apply(fold, entry, known=entry.position)
+                last = entry
+                if entry.position > self._noted_position:
+                    if event_kind in SETTLING:
+                        self._unfinalized.apply(entry)
+                    self._noted_position = entry.position
+                    if entry.position >= self._next_base_check:
+                        self._reach(last)
+                        self._keep_bases(entry.position)
+        finally:
+            # an engine may fail while the entries are read: what came before was folded
+            self._reach(last)
+        if self._cautious:
+            self._feed_finalized()
+
+    def _reach(self, entry: Entry | None) -> None:
+        """The projections have folded everything up to `entry`: said once for many, as most entries concern few."""
+        if entry is None:
+            return
+        for fold in self._prompt:
+            if fold.progress.parked is None and fold.progress.position < entry.position:
+                fold.reach(entry)
+
+    def _feed_finalized(self) -> None:
+        """Bring the projections that wait for that to before what may still be retracted."""
+        stop = self._stop_of_finalized()
+        waiting = [
+            fold for fold in self._cautious if fold.progress.parked is None and fold.reached + 1 < stop
+        ]
+        starts = {
+            fold.kind.name: Start(fold.projection, fold.progress.position, fold.progress.hash)
+            for fold in waiting
+        }
+        if starts:
+            self._fold_from(starts, stop, known=self._noted_position)
+
+    def _stop_of_finalized(self) -> int:
+        return self._unfinalized.first_position() or self._noted_position + 1
+
+    def _apply(self, fold: Fold[Any], entry: Entry, *, known: int) -> None:
+        """Fold an entry into a projection, or park that as it stood before. A revision up to `known` counts."""
+        if not fold.apply(entry):
+            self._fold_again([fold], entry.position, known=known)
 
     def _go_back(self, revision: Revision) -> None:
         """Bring those projections that have seen what `revision` takes back to where they would be had they not."""
-        names: list[str] = []
-        for name, progress in self.progress.items():
-            reached = progress.parked.position if progress.parked is not None else progress.position
-            first = revision.first(name, progress.parked)
-            if first is None or reached < first or progress.position >= revision.position:
+        folds: list[Fold[Any]] = []
+        for name, fold in self._folds.items():
+            first = revision.first(name, fold.progress.parked)
+            if first is None or fold.reached < first or fold.progress.position >= revision.position:
                 continue
-            self._bases[name].drop_from(first)
-            progress.parked = None
-            names.append(name)
-        if names:
-            logger.warning("position %d: folding again, %s", revision.position, ", ".join(names))
-            self._fold_again(names, revision.position, known=revision.position)
+            fold.bases.drop_from(first)
+            fold.progress.parked = None
+            folds.append(fold)
+        if folds:
+            names = ", ".join(fold.kind.name for fold in folds)
+            logger.warning("position %d: folding again, %s", revision.position, names)
+        stop_of_finalized = min(revision.position, self._stop_of_finalized())
+        for group, stop in ((self._prompt, revision.position), (self._cautious, stop_of_finalized)):
+            if again := [fold for fold in folds if fold in group]:
+                self._fold_again(again, stop, known=revision.position)
 
-    def _fold_again(self, names: Sequence[str], stop: int, *, known: int) -> None:
-        """Bring projections to where they stand before position `stop`, from their bases; parked ones stay so.
+    def _fold_again(self, folds: Sequence[Fold[Any]], stop: int, *, known: int) -> None:
+        """Bring projections to where they stand before position `stop`, from their bases; parked ones stay so."""
+        self._fold_from({fold.kind.name: fold.start_before(stop) for fold in folds}, stop, known=known)
 
-        A base that a revision up to `known` reaches behind is no good: an older one is.
+    def _fold_from(self, starts: dict[str, Start[Any]], stop: int, *, known: int) -> None:
+        """Bring projections from where they start to before position `stop`.
+
+        A start that a revision up to `known` reaches behind is no good: an older one is.
         """
-        starts = {name: self._base(name, stop) for name in names}
         while True:
-            start = min(position for _, position, _ in starts.values())
+            start = min(one.position for one in starts.values())
             revisions = [
                 revision
                 for entry in self._between(start, known + 1)
@@ -204,51 +221,35 @@ class Runner:
             ]
             bad = {
                 name: min(behind)
-                for name, (_, position, _) in starts.items()
+                for name, one in starts.items()
                 if (
                     behind := [
                         gone
                         for revision in revisions
                         for gone in revision.left_out(name)
-                        if revision.position > position >= gone
+                        if revision.position > one.position >= gone
                     ]
                 )
             }
             if not bad:
                 break
             for name, first in bad.items():
-                if (final := self._bases[name].final) is not None and final.position >= first:
-                    self._bases[name].final = None
-                starts[name] = self._base(name, first)
-        for name, (projection, position, entry_hash) in starts.items():
-            self._projections[name] = projection
-            self.progress[name].position, self.progress[name].hash = position, entry_hash
+                self._folds[name].start_is_bad(first)
+                starts[name] = self._folds[name].start_before(first)
         left_out = {
-            name: {gone for revision in revisions for gone in revision.left_out(name)} for name in names
+            name: {gone for revision in revisions for gone in revision.left_out(name)} for name in starts
         }
+        for name, one in starts.items():
+            self._folds[name].begin(one)
         for entry in self._between(start, stop):
-            for name in names:
-                progress = self.progress[name]
-                if (
-                    entry.position > progress.position
-                    and entry.position not in left_out[name]
-                    and not _stopped_before(progress, entry.position)
-                ):
-                    self._apply(name, entry, known=known)
-
-    def _base(self, name: str, stop: int) -> tuple[Projection[Any], int, bytes]:
-        """Where to fold from to get before position `stop`: a projection, its position, and that entry's hash."""
-        kind = type(self._projections[name])
-        final = self._bases[name].final
-        base: tuple[Projection[Any], int, bytes] = kind(), 0, ZERO_HASH
-        if final is not None and final.position < stop:
-            base = kind.decode(final.state), final.position, final.hash
-        elif final is None and (found := self._load(kind, Place.FINAL)) and found[1].position < stop:
-            base = found[0], found[1].position, found[1].hash
-        kept = snapshots.newest(self._engine, kind, stop - 1)
-        if kept is not None and kept[1].position > base[1] and self._is_of_this_log(kept[1]):
-            base = kept[0], kept[1].position, kept[1].hash
-        return base
+            for name in starts:
+                fold = self._folds[name]
+                if not fold.is_waiting_for(entry.position):
+                    continue
+                if entry.position not in left_out[name] and type(entry.event) in fold.kind.reads:
+                    self._apply(fold, entry, known=known)
+                if fold.progress.parked is None or entry.position < fold.progress.parked.position:
+                    fold.reach(entry)
 
     def _between(self, after: int, stop: int) -> Iterable[Entry]:
         return itertools.takewhile(
@@ -257,12 +258,8 @@ class Runner:
 
     def _keep_bases(self, position: int) -> None:
         least_entries = self._limits.checkpoint_entries
-        for name, projection in self._projections.items():
-            bases, progress = self._bases[name], self.progress[name]
-            if progress.position == position and bases.wants(
-                position, self._unfinalized, least_entries=least_entries
-            ):
-                bases.take(Base(position, progress.hash, projection.encode()))
+        for fold in self._prompt:
+            fold.keep_base(position, self._unfinalized, least_entries=least_entries)
         self._next_base_check = position + max(1, least_entries // BASE_CHECKS_PER_CHECKPOINT)
 
     def catch_up(self) -> None:
@@ -282,51 +279,26 @@ class Runner:
 
         One that was rebuilt meanwhile, by another process, is taken up instead.
         """
-        for name in self._projections:
-            if self.progress[name].position > self.progress[name].saved_position and not self._save(name):
-                self._take_up(name)
-                self._save(name)
-            self._save_base(name)
+        for fold in self._folds.values():
+            if fold.progress.position > fold.progress.saved_position and not self._save(fold):
+                self._take_up(fold)
+                self._save(fold)
+            fold.save_base()
 
-    def _save(self, name: str) -> bool:
-        """Whether the checkpoint was saved: it is not over one that was rebuilt."""
-        projection, progress = self._projections[name], self.progress[name]
-        unfinalized = self._unfinalized if progress.parked is None else Unfinalized()
-        saved = save(
-            self._engine,
-            projection,
-            progress.position,
-            progress.hash,
-            unfinalized,
-            rebuilds=progress.rebuilds,
+    def _save(self, fold: Fold[Any]) -> bool:
+        return fold.save(
+            # nothing of what a projection at finalized has folded may still be retracted
+            Unfinalized() if fold in self._cautious else self._unfinalized,
+            snapshot_entries=self._limits.snapshot_entries,
+            max_snapshot_bytes=self._limits.max_snapshot_bytes,
         )
-        if saved:
-            progress.saved_position = progress.position
-            self._keep_snapshot(projection, progress)
-        return saved
 
-    def _save_base(self, name: str) -> None:
-        bases = self._bases[name]
-        if bases.final is not None and bases.final.position != bases.saved_position:
-            base = type(self._projections[name]).decode(bases.final.state)
-            save(self._engine, base, bases.final.position, bases.final.hash, place=Place.FINAL)
-            bases.saved_position = bases.final.position
-
-    def _take_up(self, name: str) -> None:
-        found = self._load(type(self._projections[name]), Place.LAST)
-        if found is None:
-            return
-        logger.warning("projection %s: the rebuilt one takes its place", name)
+    def _take_up(self, fold: Fold[Any]) -> None:
         reached = self.position
-        self._projections[name], self.progress[name], _ = found
-        self._bases[name] = Bases()
-        self.feed(self._between(self.progress[name].position, reached + 1))
-
-    def _keep_snapshot(self, projection: Projection[Any], progress: Progress) -> None:
-        if progress.position - progress.snapshot_position >= self._limits.snapshot_entries:
-            max_bytes = self._limits.max_snapshot_bytes
-            snapshots.save(self._engine, projection, progress.position, progress.hash, max_bytes=max_bytes)
-            progress.snapshot_position = progress.position
+        if fold.resume() is None:
+            return
+        logger.warning("projection %s: the rebuilt one takes its place", fold.kind.name)
+        self.feed(self._between(fold.progress.position, reached + 1))
 
     async def run(self) -> None:
         """Follow the log for ever, keeping checkpoints."""
@@ -350,9 +322,5 @@ class Runner:
             await self.changed.wait()
 
     def _start(self) -> int:
-        live = [p.position for p in self.progress.values() if p.parked is None]
+        live = [fold.progress.position for fold in self._folds.values() if fold.progress.parked is None]
         return min(live, default=self.position) + FIRST_POSITION
-
-
-def _stopped_before(progress: Progress, position: int) -> bool:
-    return progress.parked is not None and position >= progress.parked.position

@@ -48,6 +48,7 @@ class Stacks(Projection[StacksState]):
     name = "stacks"
     version = 1
     state_type = StacksState
+    reads = (StackDeployed, StackUpdated, StackDeleted)
 
     def apply(self, entry: Entry) -> None:
         """See `Projection.apply`."""

@@ -1,19 +1,33 @@
 """The folds, each over events written out by hand."""
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from events.catalogue import Event, NodeLeft, NodeLost, StackFailed, StackStarted, StackStopped
 from events.engine.memory import MemoryEngine
 from events.manifest import Function, Manifest, RuntimeName, binary_id
 from events.manifest_codec import encode
-from projections.deployments import Deployments, distance, nearest
+from projections.deployments import OWNERS_PER_STACK, Deployments, distance, nearest
 from projections.membership import Member, Membership
 from projections.projection import Projection
 from projections.routes import Routes
 from projections.stacks import Stacks, Status
-from tests.entries import NODES, OWNER, STACKS, append_all, deleted, deployed, joined, open_log, updated
+from tests.entries import (
+    NODES,
+    OWNER,
+    STACKS,
+    append_all,
+    deleted,
+    deployed,
+    events,
+    joined,
+    open_log,
+    updated,
+)
 
 P = TypeVar("P", bound=Projection[Any])
 
@@ -65,6 +79,15 @@ def test_the_nearest_nodes_own_a_stack_and_its_loss_makes_the_standby_the_owner(
     assert fold(Deployments, *events).state.deployments[STACK].owners == tuple(by_distance[:2])
     lost = NodeLost(node=by_distance[0], generation=1)
     assert fold(Deployments, *events, lost).state.deployments[STACK].owners == tuple(by_distance[1:])
+
+
+@given(st.lists(events, max_size=40))
+def test_owners_are_always_the_nearest_of_the_members(happened: Sequence[Event]):
+    """They are dealt anew only where a join or a leave can have changed them."""
+    deployments = fold(Deployments, *happened).state
+    assert deployments.members == set(fold(Membership, *happened).state.members)
+    for stack, deployment in deployments.deployments.items():
+        assert deployment.owners == nearest(stack, deployments.members)[:OWNERS_PER_STACK]
 
 
 def test_deployments_of_deleted_and_invalid_stacks_end():

@@ -6,7 +6,8 @@ from contract.errors import InvalidInput
 from events.catalogue import ChainSource, Event, Finality, NodeSource, Retracted, Source
 from events.engine.memory import MemoryEngine
 from events.log import Log
-from projections.history import Position, Slot, Time, parse_moment, position_of, state_at
+from projections.history import Moment, Position, Settled, Slot, Time, parse_moment, position_of, state_at
+from projections.retraction import Unfinalized
 from projections.runner import PROJECTIONS, Runner, RunnerLimits
 from projections.stacks import Stacks
 from tests.entries import SCOPE, STACKS, append_all, deployed, events, joined, open_log
@@ -25,6 +26,13 @@ def log_of(*events: tuple[Source, Event]) -> Log:
     return log
 
 
+def position_at(log: Log, moment: Moment, field: str) -> int:
+    unfinalized = Unfinalized()
+    for entry in log.replay():
+        unfinalized.apply(entry)
+    return position_of(log, moment, field, lambda: unfinalized)
+
+
 @pytest.mark.parametrize(
     ("text", "moment"),
     [
@@ -34,6 +42,7 @@ def log_of(*events: tuple[Source, Event]) -> Log:
         ("2026-11-24T10:00:00Z", Time(1_795_514_400_000)),
         ("2026-11-24T11:00:00+01:00", Time(1_795_514_400_000)),
         ("2026-11-24 10:00:00.250", Time(1_795_514_400_250)),
+        ("finalized", Settled()),
     ],
 )
 def test_moments_as_people_write_them(text: str, moment: object):
@@ -62,12 +71,21 @@ def test_positions_of_moments():
         (at_slot(12), deployed(STACKS[1], b"")),
         (NODE, joined(2)),
     )
-    assert [position_of(log, Slot(slot), "--at") for slot in (9, 10, 11, 12, 99)] == [1, 3, 3, 5, 5]
-    assert [position_of(log, Position(position), "--at") for position in (0, 5)] == [0, 5]
+    assert [position_at(log, Slot(slot), "--at") for slot in (9, 10, 11, 12, 99)] == [1, 3, 3, 5, 5]
+    assert [position_at(log, Position(position), "--at") for position in (0, 5)] == [0, 5]
     times = [999_999, 1_000_000, 1_000_003, 10**13]
-    assert [position_of(log, Time(time), "--at") for time in times] == [0, 1, 4, 5]
+    assert [position_at(log, Time(time), "--at") for time in times] == [0, 1, 4, 5]
     with pytest.raises(InvalidInput, match="ends at position 5"):
-        position_of(log, Position(6), "--at")
+        position_at(log, Position(6), "--at")
+
+
+def test_finalized_is_before_what_a_fork_may_undo():
+    final = ChainSource(9, "signature", 0, Finality.FINALIZED)
+    first = (final, deployed(STACKS[0], b""))
+    log = log_of(first, (NODE, joined(0)), (at_slot(10), deployed(STACKS[1], b"")), (NODE, joined(1)))
+    assert position_at(log, Settled(), "--at") == 2
+    assert position_at(log_of(first, (NODE, joined(0))), Settled(), "--at") == 2
+    assert position_at(log_of(), Settled(), "--at") == 0
 
 
 def test_a_slot_does_not_mind_the_later_slots_of_a_dead_fork():
@@ -78,7 +96,7 @@ def test_a_slot_does_not_mind_the_later_slots_of_a_dead_fork():
         (at_slot(11), deployed(STACKS[2], b"")),
         (at_slot(13), deployed(STACKS[3], b"")),
     )
-    position = position_of(log, Slot(11), "--at")
+    position = position_at(log, Slot(11), "--at")
     assert position == 4
     past = state_at(log, MemoryEngine(), Stacks, position)
     assert (past.position, set(past.projection.state.stacks)) == (4, {STACKS[0], STACKS[2]})
@@ -112,10 +130,10 @@ def test_a_slot_is_found_in_a_log_of_rising_slots(steps: list[int | None], wante
         last += last == len(happened) and (step is None or slot <= wanted)
         event = (NODE, joined(0)) if step is None else (at_slot(slot), deployed(STACKS[0], b""))
         happened.append(event)
-    assert position_of(log_of(*happened), Slot(wanted), "--at") == last
+    assert position_at(log_of(*happened), Slot(wanted), "--at") == last
 
 
 @given(st.integers(0, 100), st.integers(-5, 110))
 def test_a_time_is_found_in_a_log_of_rising_times(count: int, after: int):
     log = log_of(*[(NODE, joined(0))] * count)
-    assert position_of(log, Time(1_000_000 + after), "--at") == min(count, max(0, after + 1))
+    assert position_at(log, Time(1_000_000 + after), "--at") == min(count, max(0, after + 1))
