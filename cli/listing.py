@@ -105,7 +105,7 @@ async def providers(session: Session, search: str, everything: bool, as_json: bo
         (printable(one.name), str(address), str(one.region_count), one.status.value.lower())
         for address, one in found
     ]
-    for line in table(("PROVIDER", "ADDRESS", "REGIONS", "STATUS"), rows, right=("REGIONS",)):
+    for line in table(("provider", "address", "regions", "status"), rows, right=("regions",)):
         click.echo(line)
 
 
@@ -185,7 +185,7 @@ def _show_prices(found: list[Offer], month: MonthlyUsage | None, unix_time: int,
 
 
 def _show(found: list[Offer], month: MonthlyUsage | None, decimals: int, *, everything: bool) -> None:
-    header = ["REGION", "PROVIDER", "ADDRESS", "MINIMUM"]
+    header = ["region", "provider", "address", "minimum"]
     rows = [
         [
             printable(offer.region.name),
@@ -196,14 +196,14 @@ def _show(found: list[Offer], month: MonthlyUsage | None, decimals: int, *, ever
         for offer in found
     ]
     if month is not None:
-        header.append("A MONTH")
+        header.append("a month")
         for row, offer in zip(rows, found, strict=True):
             row.append(format_tokens(offer.estimate.cost, decimals))
     if everything:
-        header.append("STATUS")
+        header.append("status")
         for row, offer in zip(rows, found, strict=True):
             row.append(_status(offer))
-    first, *lines = table(header, rows, right=("MINIMUM", "A MONTH"))
+    first, *lines = table(header, rows, right=("minimum", "a month"))
     click.echo(first)
     for line, offer in zip(lines, found, strict=True):
         click.echo(line)

@@ -107,7 +107,7 @@ async def list_signers(session: Session, region: str, as_json: bool) -> None:
         )
     else:
         rows = [(str(one.signer), _state(one.active)) for one in signers]
-        for line in table(("KEY", "STATUS"), rows):
+        for line in table(("key", "status"), rows):
             click.echo(line)
 
 

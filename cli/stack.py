@@ -53,7 +53,7 @@ async def list_stacks(session: Session, region: str | None, everything: bool, as
             (one.name, str(one.address), printable(one.region.name), str(one.stack.revision), one.status)
             for one in found
         ]
-        for line in table(("NAME", "STACK", "REGION", "REVISION", "STATUS"), rows, right=("REVISION",)):
+        for line in table(("name", "stack", "region", "revision", "status"), rows, right=("revision",)):
             click.echo(line)
 
 
@@ -114,8 +114,8 @@ async def show(session: Session, stack_address: str, as_json: bool) -> None:
         )
         for charge in charges
     ]
-    header = ("POSITIONS", "REPORTED", "COST", "CHARGED", "OF IT COMMISSION")
-    for line in table(header, rows, right=("COST", "CHARGED", "OF IT COMMISSION")):
+    header = ("positions", "reported", "cost", "charged", "of it commission")
+    for line in table(header, rows, right=("cost", "charged", "of it commission")):
         click.echo(line)
 
 

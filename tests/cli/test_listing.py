@@ -56,28 +56,28 @@ def test_providers(market: Market):
     done = market.chain.mu("list", "providers")
     assert (done.code, done.err) == (0, "")
     header, alice, bob = done.out.splitlines()
-    assert header.split() == ["PROVIDER", "ADDRESS", "REGIONS", "STATUS"]
+    assert header.split() == ["provider", "address", "regions", "status"]
     assert alice.split() == ["alice", str(market.alice.provider), "1", "authorized"]
     assert bob.split() == ["Bob", str(market.bob.provider), "2", "authorized"]
-    assert header.index("ADDRESS") == alice.index(str(market.alice.provider))
+    assert header.index("address") == alice.index(str(market.alice.provider))
 
 
 def test_all_providers_and_what_they_call_themselves(market: Market):
     out = market.chain.mu("list", "providers", "--all").out
     assert "e\\x1b[2Jrin" in out
     assert "\x1b" not in out
-    assert first_words(out) == ["PROVIDER", "alice", "Bob", "e\\x1b[2Jrin"]
+    assert first_words(out) == ["provider", "alice", "Bob", "e\\x1b[2Jrin"]
     assert out.splitlines()[-1].endswith("disabled")
 
 
 def test_searching(market: Market):
-    assert first_words(market.chain.mu("list", "providers", "--search", "BO").out) == ["PROVIDER", "Bob"]
+    assert first_words(market.chain.mu("list", "providers", "--search", "BO").out) == ["provider", "Bob"]
     none = market.chain.mu("list", "providers", "--search", "zz")
     assert (none.code, none.out) == (
         0,
         "no provider with 'zz' in its name sells now; --all shows the others\n",
     )
-    assert first_words(market.chain.mu("list", "regions", "--search", "alice").out) == ["REGION", "alice"]
+    assert first_words(market.chain.mu("list", "regions", "--search", "alice").out) == ["region", "alice"]
     assert market.chain.mu("list", "regions", "--search", "zz", "--json").json == {"regions": []}
 
 
@@ -98,8 +98,8 @@ def test_providers_as_json(market: Market):
 
 def test_regions_by_name_without_a_month(market: Market):
     out = market.chain.mu("list", "regions").out
-    assert first_words(out) == ["REGION", "alice", "Bob", "little"]
-    assert out.splitlines()[0].split() == ["REGION", "PROVIDER", "ADDRESS", "MINIMUM"]
+    assert first_words(out) == ["region", "alice", "Bob", "little"]
+    assert out.splitlines()[0].split() == ["region", "provider", "address", "minimum"]
     assert str(market.bob.region(3)) in out
     assert "Bob 2" not in out
 
@@ -107,7 +107,7 @@ def test_regions_by_name_without_a_month(market: Market):
 def test_regions_by_the_cost_of_a_month(market: Market):
     out = market.chain.mu("list", "regions", *REQUESTS).out
     lines = out.splitlines()
-    assert lines[0].split()[-2:] == ["A", "MONTH"]
+    assert lines[0].split()[-2:] == ["a", "month"]
     assert [line.split()[-1] for line in lines[1:] if not line.startswith(" ")] == ["0.4", "1", "1"]
     assert "on: minimum 20, a month 2" in lines[2]
 

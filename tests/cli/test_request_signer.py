@@ -66,7 +66,7 @@ def test_list(market: Market):
     assert market.signer(other, "create", region, keys[0]).code == 0
     assert market.signer(client, "deactivate", region, keys[0]).code == 0
     lines = market.signer(client, "list", region).out.splitlines()
-    assert [line.split() for line in lines] == [["KEY", "STATUS"], [keys[1], "active"], [keys[0], "inactive"]]
+    assert [line.split() for line in lines] == [["key", "status"], [keys[1], "active"], [keys[0], "inactive"]]
     assert market.signer(client, "list", region, "--json").json == {
         "region": str(region),
         "request_signers": [{"key": keys[1], "active": True}, {"key": keys[0], "active": False}],

@@ -87,7 +87,7 @@ def test_list(market: Market):
     deleted = market.deploy(client, 1)
     assert market.stack(client, "delete", deleted, "--yes").code == 0
     header, *lines = market.stack(client, "list").out.splitlines()
-    assert header.split() == ["NAME", "STACK", "REGION", "REVISION", "STATUS"]
+    assert header.split() == ["name", "stack", "region", "revision", "status"]
     assert [line.split() for line in lines] == [
         ["Greeting", str(first), "alice", "1", "1", "active"],
         ["Greeting", str(second), "alice", "2", "1", "active"],
@@ -146,7 +146,7 @@ def test_what_was_charged(market: Market):
         ("500", "49", "1.47"),
     ]
     header, first, second = market.stack(client, "show", address).out.splitlines()[-3:]
-    assert header.split() == ["POSITIONS", "REPORTED", "COST", "CHARGED", "OF", "IT", "COMMISSION"]
+    assert header.split() == ["positions", "reported", "cost", "charged", "of", "it", "commission"]
     assert (first.split()[0], first.split()[-3:]) == ("1-5", ["1", "1", "0.03"])
     assert (second.split()[0], second.split()[-3:]) == ("6-6", ["500", "49", "1.47"])
     shown = market.chain.mu("escrow", "show", "alice", by=client).out
