@@ -3,30 +3,25 @@
 The order is that of the sequence numbers; the order in which an RPC node lists transactions plays no part.
 """
 
-from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
+import itertools
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 import msgspec
 import trio
 
-from contract.accounts import Account, Region, Scope, decode_account
+from contract.accounts import Scope, decode_account
 from contract.addresses import PROGRAM_ID
 from contract.errors import DecodeError, MuError
-from events.catalogue import ChainEvent, ChainSource, Event, Finality
+from events.catalogue import ChainEvent, Event, Finality
+from events.chain.clues import Clues
 from events.chain.decode import LogsTruncated, event_data, sourced_events
 from events.chain.reader import ChainReader, ChainTransaction, ChainUnavailable, SignatureInfo
-from events.chain.rebuilding import Known
-from events.chain.recovery import Case, Truncated, clue_addresses, recover
+from events.chain.recovery import Found
 from events.chain.standing import Cursor
 
 MAX_CONCURRENT_TRANSACTION_READS = 8
 MAX_TRANSACTIONS_PER_ROUND = 256
 MAX_REMEMBERED_EVENTS = 1000
-MAX_CLUES = 64
-MAX_NAMED_TRANSACTIONS = 3
-
-Found = tuple[ChainSource, Event]
 
 
 class Gap(MuError):
@@ -73,89 +68,50 @@ class Backfill:
     async def events(self, cursor: Cursor, account: Scope) -> AsyncGenerator[list[Found], None]:
         """What follows from `cursor` up to the last event that `account` vouches for, in batches, in order.
 
+        A batch ends with the last event of a transaction: where one cannot be rebuilt, none of its transaction come.
         Raises `ChainUnavailable`, `DecodeError`, and `Gap` where it does not come as far as that.
         """
-        start, passed = cursor, deque[Event](maxlen=MAX_REMEMBERED_EVENTS)
+        clues = Clues(self._reader, self._scope, self._finality, self._recall, cursor)
         infos = await self._signatures_since(cursor.slot)
         events: dict[int, Found] = {}
-        truncated: list[Truncated] = []
+        held: list[Found] = []
         for first in range(0, len(infos), MAX_TRANSACTIONS_PER_ROUND):
-            for source, event in await self._events_of(
-                infos[first : first + MAX_TRANSACTIONS_PER_ROUND], truncated
-            ):
+            found = await self._events_of(infos[first : first + MAX_TRANSACTIONS_PER_ROUND], clues)
+            clues.heard(event for _, event in found)
+            for source, event in found:
                 if (sequence := self._sequence(event)) and cursor.sequence < sequence <= account.sequence:
                     events.setdefault(sequence, (source, event))
             while cursor.sequence < account.sequence:
-                batch = following(cursor, events, account)
-                if not batch and truncated and isinstance(account, Region):
-                    batch = await self._recovered(start, cursor, passed, truncated, events, account)
+                batch = following(cursor, events, account) or await clues.recovered(cursor, events, account)
                 if not batch:
                     break
                 source, last = batch[-1]
                 assert isinstance(last, ChainEvent)
                 cursor = Cursor(last.sequence, last.event_hash, source.slot)
-                passed.extend(event for _, event in batch)
-                yield batch
+                clues.passed(batch)
+                held += batch
+                whole, held = clues.split(held)
+                if whole:
+                    yield whole
                 for sequence in [sequence for sequence in events if sequence <= cursor.sequence]:
                     del events[sequence]
         if cursor.sequence < account.sequence:
-            raise Gap(self._missing(cursor.sequence + 1, truncated))
+            raise Gap(self._missing(cursor.sequence + 1, clues.named()))
+        if held:
+            yield held
 
     def _sequence(self, event: Event) -> int:
         """The sequence of an event of the scope, 0 for another's."""
         return event.sequence if isinstance(event, ChainEvent) and event.scope == self._scope else 0
 
-    async def _recovered(
-        self,
-        start: Cursor,
-        cursor: Cursor,
-        passed: Iterable[Event],
-        truncated: Sequence[Truncated],
-        events: dict[int, Found],
-        account: Region,
-    ) -> list[Found]:
-        """What follows from `cursor` and has to be rebuilt; `passed` are events between `start` and it."""
-        hashes = {account.sequence: account.event_hash}
-        for _, event in events.values():
-            if isinstance(event, ChainEvent):
-                hashes[event.sequence - 1] = event.previous_hash
-                hashes[event.sequence] = event.event_hash
-        known = Known()
-        for event in await self._recall():
-            if self._sequence(event) <= start.sequence:
-                known = known.after(event)
-        for event in passed:
-            known = known.after(event)
-        addresses = sorted(clue_addresses(truncated, self._scope))[:MAX_CLUES]
-        case = Case(
-            scope=self._scope,
-            region=account,
-            hashes=hashes,
-            known=known,
-            present=await self._present(addresses),
-            finality=self._finality,
-        )
-        return await trio.to_thread.run_sync(recover, cursor, truncated, case)
-
-    async def _present(self, addresses: Sequence[str]) -> dict[str, Account]:
-        """Accounts as they are, those that are there and can be read."""
-        present: dict[str, Account] = {}
-        for address in addresses:
-            answer = await self._reader.account(address, self._finality)
-            if answer.data is not None:
-                with suppress(DecodeError):
-                    present[address] = decode_account(answer.data)
-        return present
-
-    def _missing(self, sequence: int, truncated: Sequence[Truncated]) -> str:
+    def _missing(self, sequence: int, cut: str) -> str:
         text = f"event {sequence} of {self._scope} is not in the history that the RPC node shows"
-        if truncated:
-            cut = ", ".join(one.signature for one in truncated[:MAX_NAMED_TRANSACTIONS])
+        if cut:
             text += f", and cannot be rebuilt from the transactions whose logs were cut short ({cut})"
         return text
 
-    async def _events_of(self, infos: Sequence[SignatureInfo], truncated: list[Truncated]) -> list[Found]:
-        """The events of some transactions, in no particular order; those with logs cut short go to `truncated` too."""
+    async def _events_of(self, infos: Sequence[SignatureInfo], clues: Clues) -> list[Found]:
+        """The events of some transactions, in no particular order; those with logs cut short go to `clues` too."""
         found: list[Found] = []
         places = trio.CapacityLimiter(MAX_CONCURRENT_TRANSACTION_READS)
         failures: list[MuError] = []
@@ -164,7 +120,7 @@ class Backfill:
             async with places:
                 try:
                     transaction = await self._transaction(info)
-                    found.extend(self._events_in(info.signature, transaction, truncated))
+                    found.extend(self._events_in(info.signature, transaction, clues))
                 except (ChainUnavailable, DecodeError) as error:
                     failures.append(error)
                     # a node that hangs would otherwise be waited for once for each of the others
@@ -183,10 +139,8 @@ class Backfill:
             raise ChainUnavailable(f"the RPC node lists transaction {info.signature} but does not have it")
         return transaction
 
-    def _events_in(
-        self, signature: str, transaction: ChainTransaction, truncated: list[Truncated]
-    ) -> list[Found]:
-        """The events in a transaction's log lines. Where these are cut short, it is added to `truncated`."""
+    def _events_in(self, signature: str, transaction: ChainTransaction, clues: Clues) -> list[Found]:
+        """The events in a transaction's log lines. Where these are cut short, `clues` are told."""
         if transaction.failed:
             return []
         try:
@@ -194,7 +148,7 @@ class Backfill:
         except LogsTruncated as cut:
             found = self._sourced(signature, transaction, cut.payloads)
             visible = [sequence for _, event in found if (sequence := self._sequence(event))]
-            truncated.append(Truncated(signature, transaction, tuple(visible)))
+            clues.cut_short(signature, transaction, visible)
             return found
         return self._sourced(signature, transaction, payloads)
 
@@ -216,6 +170,22 @@ class Backfill:
             before = page[-1].signature
         found.reverse()
         return found
+
+
+def together(batch: Sequence[Found], max_events: int) -> list[list[Found]]:
+    """A batch in parts of at most `max_events`, none of which ends within a transaction.
+
+    A part is longer only for a transaction that is: Solana has 64 instructions a transaction, inner ones included, and
+    each makes one event.
+    """
+    parts: list[list[Found]] = []
+    for _, transaction in itertools.groupby(batch, key=lambda found: found[0].signature):
+        events = list(transaction)
+        if parts and len(parts[-1]) + len(events) <= max_events:
+            parts[-1] += events
+        else:
+            parts.append(events)
+    return parts
 
 
 def following(cursor: Cursor, events: dict[int, Found], account: Scope) -> list[Found]:

@@ -1,7 +1,7 @@
 """A chain reader over several RPC nodes: it asks one, and the next when that fails, stands still, or is doubted."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
 import trio
@@ -19,7 +19,14 @@ from events.chain.endpoints import (
     staleness,
     told_slot,
 )
-from events.chain.reader import AccountAnswer, ChainReader, ChainTransaction, ChainUnavailable, SignatureInfo
+from events.chain.reader import (
+    AccountAnswer,
+    AccountsAnswer,
+    ChainReader,
+    ChainTransaction,
+    ChainUnavailable,
+    SignatureInfo,
+)
 
 T = TypeVar("T")
 
@@ -27,7 +34,10 @@ logger = logging.getLogger(__name__)
 
 
 class FailoverReader:
-    """The port on several nodes, by name (their URLs), the preferred one first. Raises `InvalidInput` for none."""
+    """The port on several nodes, by name, the preferred one first. Raises `InvalidInput` for none.
+
+    The names are shown to people and in metrics: no URLs, which may hold credentials.
+    """
 
     def __init__(self, readers: Mapping[str, ChainReader], limits: EndpointLimits) -> None:
         if not readers:
@@ -73,6 +83,10 @@ class FailoverReader:
             if best is None or answer.slot > best.slot:
                 best = answer
 
+    async def accounts(self, addresses: Sequence[str], finality: Finality) -> AccountsAnswer:
+        """See `ChainReader.accounts`."""
+        return await self._ask(lambda reader: reader.accounts(addresses, finality), set())
+
     async def signatures(self, address: str, before: str | None, finality: Finality) -> list[SignatureInfo]:
         """See `ChainReader.signatures`."""
         return await self._ask(lambda reader: reader.signatures(address, before, finality), set())
@@ -80,6 +94,10 @@ class FailoverReader:
     async def transaction(self, signature: str, finality: Finality) -> ChainTransaction | None:
         """See `ChainReader.transaction`."""
         return await self._ask(lambda reader: reader.transaction(signature, finality), set())
+
+    async def block(self, slot: int, finality: Finality) -> tuple[str, ...] | None:
+        """See `ChainReader.block`."""
+        return await self._ask(lambda reader: reader.block(slot, finality), set())
 
     def doubt(self, problem: str) -> bool:
         """See `ChainReader.doubt`."""
@@ -101,7 +119,7 @@ class FailoverReader:
                 answer = await question(self._readers[name])
             except ChainUnavailable as error:
                 tried.add(name)
-                problems.append(f"{name}: {error}")
+                problems.append(str(error))
                 self._fail(name, str(error), error.retry_after_seconds)
             else:
                 self._succeed(name)

@@ -17,7 +17,7 @@ import trio
 from contract.accounts import Scope
 from contract.errors import DecodeError
 from events.catalogue import ChainEvent, Event, Finality, NodeSource, Retracted, Source
-from events.chain.backfill import MAX_REMEMBERED_EVENTS, Backfill, Gap, ScopeAnswer
+from events.chain.backfill import MAX_REMEMBERED_EVENTS, Backfill, Gap, ScopeAnswer, together
 from events.chain.pubsub import LogsSubscription, SubscriptionLost
 from events.chain.reader import ChainReader, ChainUnavailable
 from events.chain.settlement import settlement
@@ -29,6 +29,7 @@ from events.log import Log, StreamConflict
 __all__ = ["Follower", "FollowerLimits", "FollowerState", "Gap", "Health"]
 
 MAX_EVENTS_PER_APPEND = 100
+"""A transaction's events are appended together: no more than 64 (`events.chain.backfill.together`)."""
 
 logger = logging.getLogger(__name__)
 
@@ -46,14 +47,22 @@ class FollowerLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Times of a follower. `answer_seconds` bounds the wait for an answer, `poll_seconds` how long a silent
     subscription goes unnoticed, `stalled_seconds` for how long the chain may stand at one slot; a node that asks to be
     left alone is, up to `longest_wait_seconds`.
+
+    `commitment` is how settled an event must be to enter the log. Confirmed ones come within a second, and `Finalized`
+    or, where their fork died, `Retracted` follows; finalized ones come some 13 seconds late and are never undone.
     """
 
+    commitment: Finality = Finality.CONFIRMED
     answer_seconds: float = 4.0
     poll_seconds: float = 2.0
     stalled_seconds: float = 3.0
     first_retry_seconds: float = 0.1
     longest_retry_seconds: float = 5.0
     longest_wait_seconds: float = 60.0
+
+
+class ScopeUnknown(ChainUnavailable):
+    """The RPC node has no account of a scope that the log has events of: it lags, or a fork died with all of them."""
 
 
 class FollowerState(msgspec.Struct, frozen=True):
@@ -89,15 +98,14 @@ class Follower:
         scope: str,
         limits: FollowerLimits,
         *,
-        finality: Finality = Finality.CONFIRMED,
         source: NodeSource | None = None,
     ) -> None:
         self._log = log
         self._reader = reader
         self._scope = scope
         self._limits = limits
-        self._backfill = Backfill(reader, scope, finality, self._recall)
-        self._source = source if finality is Finality.CONFIRMED else None
+        self._backfill = Backfill(reader, scope, limits.commitment, self._recall)
+        self._source = source if limits.commitment is Finality.CONFIRMED else None
         self._standing = Standing()
         self._news = trio.Event()
         self._slot = 0
@@ -173,11 +181,11 @@ class Follower:
         """
         standing = await self._read_standing()
         answer = await self._ask_account()
-        gap: Gap | None = None
+        gap: Gap | ScopeUnknown | None = None
         appended, died = 0, False
         try:
             appended = await self._advance(standing, answer)
-        except Gap as error:
+        except (Gap, ScopeUnknown) as error:
             # either the node's history has a hole, or the log's events are of a fork that has died
             gap = error
         if self._source is not None:
@@ -191,9 +199,7 @@ class Follower:
         """Append what follows from the log's last event up to the last one that the account vouches for."""
         tip, account = standing.tip, answer.account
         if account is None and tip.sequence > 0:
-            raise ChainUnavailable(
-                f"the RPC node knows nothing of {self._scope}, which the log has events of"
-            )
+            raise ScopeUnknown(f"the RPC node knows nothing of {self._scope}, which the log has events of")
         if account is None or account.sequence < tip.sequence:
             return 0
         if account.sequence == tip.sequence:
@@ -203,8 +209,7 @@ class Follower:
         version, appended = standing.version, 0
         async with aclosing(self._backfill.events(tip, account)) as batches:
             async for found in batches:
-                for first in range(0, len(found), MAX_EVENTS_PER_APPEND):
-                    batch = found[first : first + MAX_EVENTS_PER_APPEND]
+                for batch in together(found, MAX_EVENTS_PER_APPEND):
                     await self._append(version, batch)
                     version += len(batch)
                     appended += len(batch)
@@ -218,7 +223,8 @@ class Follower:
             return False
         batch: list[tuple[Source, Event]] = [(self._source, found.event)]
         # in one append, so that what has happened on the other fork too is never gone between the two
-        batch += found.instead[: MAX_EVENTS_PER_APPEND - 1]
+        for instead in together(found.instead, MAX_EVENTS_PER_APPEND - 1)[:1]:
+            batch += instead
         logger.log(logging.WARNING if found.died else logging.DEBUG, "following the chain: %s", found.event)
         await self._append(standing.version, batch)
         return found.died

@@ -4,6 +4,9 @@ Another instruction of a transaction may fill the room for log lines (10,000 byt
 instructions are still there, each makes one event, and most of what is in it follows from them, the clock and the
 accounts (`events.chain.rebuilding`). A rebuilt event is *proven*: the hash of its bytes, or of those that follow from
 it, is what the next event holds as its previous hash, or what the account holds. What is not proven is not used.
+
+Of two transactions of a slot with the same instruction, it is the block alone that tells which one made which event
+(`Truncated.place`); the events are the same.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,77 +15,113 @@ from hashlib import sha256
 
 import msgspec
 
-from contract.accounts import Account, Region
-from contract.addresses import PROGRAM_ID
+from contract.accounts import Account, Scope
 from contract.client import decode_event
 from contract.errors import DecodeError
 from events.catalogue import ChainEvent, ChainSource, Event, Finality
 from events.chain.decode import catalogue_event
 from events.chain.reader import ChainTransaction, Invocation
-from events.chain.rebuilding import Known, Recipe, Situation, event_bytes, recipe_for
+from events.chain.rebuilding import event_bytes, recipe_for
+from events.chain.rebuilding.balances import change_after, effect
+from events.chain.rebuilding.known import BalanceEvent, Known
+from events.chain.rebuilding.recipe import Recipe, Situation
+from events.chain.rebuilding.steps import Step, Transfer, steps_in, transfers_in
 from events.chain.standing import Cursor
 
 MAX_CANDIDATES = 5_000
 CLOCK_OFFSETS_SECONDS = (0, 1, -1, 2, -2)
 """The block's time is the chain's clock in it; some nodes estimate it."""
+MAX_BALANCES = 48
 
 Found = tuple[ChainSource, Event]
 
 
+class _Pass(msgspec.Struct, frozen=True):
+    """What is tried: these clocks, and so many balances of an escrow, at the first event that tells one and at later
+    ones. They multiply with one another, and with the orders in a slot.
+    """
+
+    offsets_seconds: tuple[int, ...]
+    max_first_balances: int
+    max_later_balances: int
+
+
+_PASSES = (
+    _Pass(CLOCK_OFFSETS_SECONDS[:1], 1, 1),
+    _Pass(CLOCK_OFFSETS_SECONDS[:1], MAX_BALANCES, 1),
+    _Pass(CLOCK_OFFSETS_SECONDS, MAX_BALANCES, MAX_BALANCES),
+)
+
+
 class Truncated(msgspec.Struct, frozen=True):
-    """A transaction whose log lines are not whole, and the sequences of the scope's events in what there is of them."""
+    """A transaction whose log lines are not whole, and the sequences of the scope's events in what there is of them.
+
+    `place` is its place in the block, where that is known.
+    """
 
     signature: str
     transaction: ChainTransaction
     visible: tuple[int, ...] = ()
+    place: int | None = None
 
 
 class Call(msgspec.Struct, frozen=True):
-    """An instruction that made an event of the region, and which of the transaction's events that is (from 0)."""
+    """An instruction that made an event of the scope, and which of the program's in the transaction it is (from 0),
+    which is which of the transaction's events that is.
+    """
 
     index: int
-    invocation: Invocation
+    step: Step
     recipe: Recipe
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """What is known where an event is missing.
 
-    `hashes` has, by sequence, what proves an event: the hash that its successor holds, or the account. `known` is what
-    the region's events up to the gap tell, `present` accounts as they are now, by address.
+    `hashes` has, by sequence, what proves an event: the hash that its successor holds, or the account. `visible` are
+    the sequences of events that are to see, and need not be rebuilt. `known` is what the scope's events up to the gap
+    tell, `present` accounts as they are now, by address, `said` events that tell balances, and `past` what was done
+    before with accounts, the latest first.
     """
 
     scope: str
-    region: Region
+    account: Scope
     hashes: Mapping[int, bytes]
+    visible: frozenset[int] = frozenset()
     known: Known
     present: Mapping[str, Account]
     finality: Finality
+    said: Sequence[BalanceEvent] = ()
+    past: Mapping[str, Sequence[Invocation]] = {}
 
 
 class _Exhausted(Exception):
     """More candidates were tried than are allowed."""
 
 
-def clue_addresses(truncated: Sequence[Truncated], scope: str) -> set[str]:
-    """The accounts that are worth reading to rebuild the events of these transactions."""
+def addresses_worth_reading(truncated: Sequence[Truncated], scope: str, *, past: bool = False) -> set[str]:
+    """The accounts whose state, or past, is worth reading to rebuild the events of these transactions."""
     return {
-        call.invocation.accounts[place]
+        call.step.invocation.accounts[place]
         for one in truncated
         for call in calls_in(one.transaction, scope)
-        for place in call.recipe.clues
-        if place < len(call.invocation.accounts)
+        for place in (call.recipe.past if past else call.recipe.present)
+        if place < len(call.step.invocation.accounts)
     }
 
 
 def calls_in(transaction: ChainTransaction, scope: str) -> list[Call]:
-    """The instructions that made events of the region, in the order of execution, which is that of the events."""
-    ours = [one for one in transaction.instructions or () if one.program == str(PROGRAM_ID)]
+    """The instructions that made events of the scope, in the order of execution, which is that of the events."""
     return [
-        Call(index, one, recipe)
-        for index, one in enumerate(ours)
-        if (recipe := recipe_for(one, scope)) is not None
+        Call(index, step, recipe)
+        for index, step in enumerate(steps_in(transaction))
+        if (recipe := recipe_for(step.invocation, scope)) is not None
     ]
+
+
+def event_count(one: Truncated, scope: str) -> int:
+    """How many events of the scope a transaction has made; where that is not known, how many there are to see."""
+    return max(len(one.visible), len(calls_in(one.transaction, scope)))
 
 
 def recover(cursor: Cursor, truncated: Sequence[Truncated], case: Case) -> list[Found]:
@@ -96,13 +135,21 @@ def recover(cursor: Cursor, truncated: Sequence[Truncated], case: Case) -> list[
 class _Part(msgspec.Struct, frozen=True):
     """What of a transaction is still to come: the calls whose events are not visible, after the last one that is.
 
-    An optional one may be in the log already, or its first calls.
+    An optional one may be in the log already, or its first calls. A timed one needs the clock.
     """
 
     one: Truncated
+    steps: tuple[Step, ...]
+    transfers: tuple[Transfer, ...]
     calls: tuple[Call, ...]
     after: int | None
     optional: bool
+    is_timed: bool
+
+    @property
+    def when(self) -> tuple[int, int]:
+        """Its slot and its place there, -1 where that is not known."""
+        return self.one.transaction.slot, -1 if self.one.place is None else self.one.place
 
 
 class _Search:
@@ -113,57 +160,93 @@ class _Search:
         self._cursor = cursor
         self._tried = 0
         self._best: list[Found] = []
+        self._charges: tuple[int, ...] = ()
+        self._amounts: dict[str, tuple[int, ...]] = {}
+        self._pass = _PASSES[0]
 
     def run(self, truncated: Sequence[Truncated]) -> list[Found]:
-        parts = tuple(part for one in truncated if (part := self._part(one)) is not None)
-        with suppress(_Exhausted):
-            self._next_transaction(self._cursor, self._case.known, parts, [])
+        parts = [part for one in truncated if (part := self._part(one)) is not None]
+        self._charges = tuple(self._charged(truncated))
+        for one in truncated:
+            for address, amounts in one.transaction.token_amounts.items():
+                self._amounts[address] = (*self._amounts.get(address, ()), amounts.before, amounts.after)
+        for self._pass in _PASSES:
+            self._tried = 0
+            with suppress(_Exhausted):
+                if self._next_transaction(self._cursor, self._case.known, tuple(parts), []):
+                    break
         return self._best
 
     def _part(self, one: Truncated) -> _Part | None:
-        calls = calls_in(one.transaction, self._case.scope)[len(one.visible) :]
-        if not calls or one.transaction.block_time is None:
+        transaction = one.transaction
+        calls = calls_in(transaction, self._case.scope)[len(one.visible) :]
+        is_timed = any(call.recipe.is_timed for call in calls)
+        if not calls or (is_timed and transaction.block_time is None):
             return None
         after = one.visible[-1] if one.visible else None
-        optional = one.transaction.slot <= self._cursor.slot and after != self._cursor.sequence
-        return _Part(one, tuple(calls), after, optional)
+        optional = transaction.slot <= self._cursor.slot and after != self._cursor.sequence
+        return _Part(
+            one, steps_in(transaction), transfers_in(transaction), tuple(calls), after, optional, is_timed
+        )
+
+    def _charged(self, truncated: Sequence[Truncated]) -> Iterator[int]:
+        """What the transactions that made no event of the scope, an escrow, have taken out of it, in order."""
+        for one in truncated:
+            if not calls_in(one.transaction, self._case.scope):
+                for step in steps_in(one.transaction):
+                    if change := effect(step, self._case.scope):
+                        yield -change
 
     def _next_transaction(
         self, cursor: Cursor, known: Known, parts: tuple[_Part, ...], found: list[Found]
     ) -> bool:
         """Returns whether all that can be was found."""
         required = [part for part in parts if not part.optional]
-        if not required and found:
+        if cursor.sequence + 1 in self._case.visible:
             return True
-        first_slot = min((part.one.transaction.slot for part in required), default=0)
+        if not required and found and cursor.sequence in self._case.hashes:
+            return True
+        first = min((part.when for part in required), default=(0, 0))
         begun = [part for part in parts if part.after == cursor.sequence]
         for part in begun or [part for part in parts if part.after is None]:
-            if not part.optional and part.one.transaction.slot != first_slot:
+            # in a slot whose order is not known, each may be the next
+            if not part.optional and part.when > first and (part.when[0] > first[0] or first[1] >= 0):
                 continue
             rest = tuple(other for other in parts if other is not part)
             for skipped in range(len(part.calls) if part.optional else 1):
-                for offset in CLOCK_OFFSETS_SECONDS:
-                    now = (part.one.transaction.block_time or 0) + offset
-                    calls = part.calls[skipped:]
-                    if self._next_event(cursor, known, part.one, calls, now, rest, found):
+                for now in self._clocks(part):
+                    if self._next_event(cursor, known, part, part.calls[skipped:], now, rest, found):
                         return True
         return False
+
+    def _clocks(self, part: _Part) -> tuple[int, ...]:
+        """What the chain's clock may have been."""
+        if not part.is_timed or part.one.transaction.block_time is None:
+            return (0,)
+        return tuple(part.one.transaction.block_time + offset for offset in self._pass.offsets_seconds)
 
     def _next_event(
         self,
         cursor: Cursor,
         known: Known,
-        one: Truncated,
+        part: _Part,
         calls: Sequence[Call],
         now: int,
         rest: tuple[_Part, ...],
         found: list[Found],
     ) -> bool:
         if not calls:
+            known = known.changed(
+                self._case.scope, change_after(part.steps, part.calls[-1].index, self._case.scope)
+            )
             return self._next_transaction(cursor, known, rest, found)
+        if cursor.sequence + 1 in self._case.visible:
+            # it was made by another transaction
+            return False
         call, *others = calls
+        one = part.one
         proof = self._case.hashes.get(cursor.sequence + 1)
-        for data in self._candidates(call, cursor, known, now):
+        for data in self._candidates(call, part, cursor, known, now, found):
             event_hash = sha256(data).digest()
             if proof is not None and proof != event_hash:
                 continue
@@ -177,13 +260,31 @@ class _Search:
             if proof is not None and len(longer) > len(self._best):
                 self._best = longer
             after = Cursor(event.sequence, event_hash, one.transaction.slot)
-            if self._next_event(after, known.after(event), one, others, now, rest, longer):
+            if self._next_event(after, known.after([event]), part, others, now, rest, longer):
                 return True
         return False
 
-    def _candidates(self, call: Call, cursor: Cursor, known: Known, now: int) -> Iterator[bytes]:
-        case, invocation = self._case, call.invocation
-        situation = Situation(invocation.accounts, invocation.data[8:], known, case.present, case.region, now)
+    def _candidates(
+        self, call: Call, part: _Part, cursor: Cursor, known: Known, now: int, found: Sequence[Found]
+    ) -> Iterator[bytes]:
+        case, trying = self._case, self._pass
+        is_told = any(isinstance(event, BalanceEvent) for _, event in found)
+        situation = Situation(
+            scope=case.scope,
+            steps=part.steps,
+            index=call.index,
+            transfers=part.transfers,
+            token_amounts=part.one.transaction.token_amounts,
+            other_amounts=self._amounts,
+            known=known,
+            account=case.account,
+            present=case.present,
+            past=case.past,
+            said=case.said,
+            charges=self._charges,
+            now=now,
+            max_balances=trying.max_later_balances if is_told else trying.max_first_balances,
+        )
         try:
             for fields in call.recipe.candidates(situation):
                 self._tried += 1

@@ -3,17 +3,29 @@
 Nothing is retracted for being unknown. An event is dead when the finalized chain is proven to have another of its
 number; or when the finalized account, as of the event's slot or a later one, has not come to its number, the node has
 no such transaction as finalized, and the account as confirmed does not vouch for the event either.
+
+A scope may have died with its first event, so that there is no account any more. A node that has lost its accounts, or
+never had them, says the same. So that counts only where nothing of the scope was ever finalized, and where the node
+shows, in one answer as of one slot, that it has the Marketplace's State and not the scope: the program never closes an
+account that numbers events, so one that is not there at a finalized slot was not created before it. Answers of several
+nodes behind one address cannot mix in this. The State itself has nothing to be compared with, and is never retracted
+so. Another cluster with a Marketplace of its own cannot be told apart here: which cluster its nodes ask is for a
+region's configuration to get right.
 """
 
 from contextlib import aclosing
 
 import msgspec
 
-from contract.accounts import Scope
+from contract.accounts import Scope, State, decode_account
+from contract.addresses import state_address
 from events.catalogue import ChainEvent, Finality, FinalityEvent, Finalized, Retracted
-from events.chain.backfill import Backfill, Found
+from events.chain.backfill import Backfill
 from events.chain.reader import ChainReader
+from events.chain.recovery import Found
 from events.chain.standing import Cursor, Standing
+
+STATE = str(state_address()[0])
 
 
 class Settlement(msgspec.Struct, frozen=True):
@@ -37,6 +49,8 @@ async def settlement(
     """
     answer = await backfill.account(Finality.FINALIZED)
     account = answer.account
+    if account is None and standing.final.sequence == 0:
+        return await _never_created(reader, scope, standing)
     if account is None or account.sequence < standing.final.sequence:
         # the node knows less than is known
         return None
@@ -89,6 +103,30 @@ async def _lost(backfill: Backfill, scope: str, standing: Standing, finalized_sl
     if any(isinstance(event, ChainEvent) and event.event_hash == first.hash for _, event in instead):
         return None
     return Settlement(_retracted(scope, standing, first.sequence), tuple(instead))
+
+
+async def _never_created(reader: ChainReader, scope: str, standing: Standing) -> Settlement | None:
+    """All pending events, from the first of the scope on, are of a fork that has died, and it has not come again."""
+    first = standing.pending[0]
+    slot = await _slot_without(reader, scope, Finality.FINALIZED)
+    if slot is None or slot < first.slot:
+        return None
+    transaction = await reader.transaction(first.signature, Finality.FINALIZED)
+    if transaction is not None and not transaction.failed:
+        return None
+    confirmed_slot = await _slot_without(reader, scope, Finality.CONFIRMED)
+    if confirmed_slot is None or confirmed_slot < slot:
+        return None
+    return Settlement(_retracted(scope, standing, first.sequence))
+
+
+async def _slot_without(reader: ChainReader, scope: str, finality: Finality) -> int | None:
+    """A slot as of which the chain has the Marketplace's State and not the scope; None where that is not shown."""
+    answer = await reader.accounts((scope, STATE), finality)
+    account, state = answer.data
+    if account is not None or state is None or not isinstance(decode_account(state), State):
+        return None
+    return answer.slot
 
 
 async def _all(backfill: Backfill, cursor: Cursor, account: Scope) -> list[Found]:

@@ -18,6 +18,7 @@ class FaultyNode:
     """Passes questions on to the chain at `target_port`, or does what `fault` says:
 
     `hang` (answers never), `stuck` (shows for ever what it showed last), `empty` (is healthy and knows nothing),
+    `forgetful` (has accounts, and no history: as one that replays its ledger),
     `busy` (429, asks to be left alone for `retry_after` seconds), `broken` (503), `nonsense` (no JSON-RPC).
     """
 
@@ -46,6 +47,8 @@ class FaultyNode:
                 return Response(200, (JSON,), b'{"jsonrpc":"2.0","id":0,"result":"surprise"}')
             case "empty":
                 return Response(200, (JSON,), _nothing(json.loads(request.body)))
+            case "forgetful" if json.loads(request.body)["method"] != "getAccountInfo":
+                return Response(200, (JSON,), _nothing(json.loads(request.body)))
             case "stuck":
                 if (shown := self._shown.get(_question(request.body))) is not None:
                     return Response(200, (JSON,), shown)
@@ -65,8 +68,10 @@ def _nothing(asked: dict[str, Any]) -> bytes:
     slot = 10**6
     results: dict[str, Any] = {
         "getAccountInfo": {"context": {"apiVersion": "2.2.0", "slot": slot}, "value": None},
+        "getMultipleAccounts": {"context": {"apiVersion": "2.2.0", "slot": slot}, "value": [None, None]},
         "getSignaturesForAddress": [],
         "getTransaction": None,
+        "getBlock": None,
     }
     return json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": results[asked["method"]]}).encode()
 

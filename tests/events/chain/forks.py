@@ -1,23 +1,28 @@
 """A chain that forks: what is confirmed may yet die, what is finalized stays. Its events are of one region."""
 
 import base64
+from collections.abc import Sequence
 from hashlib import sha256
 
 import msgspec
 
-from contract.addresses import PROGRAM_ID
+from contract.addresses import PROGRAM_ID, state_address
 from contract.client import Region as RegionAccount
 from contract.client import decode_account
 from events.catalogue import Finality
-from events.chain.reader import AccountAnswer, ChainTransaction, SignatureInfo
+from events.chain.reader import AccountAnswer, AccountsAnswer, ChainTransaction, SignatureInfo
 from tests.contract.idl_values import discriminator
-from tests.events.chain.histories import REGION, SCOPE
+from tests.events.chain.histories import REGION, SCOPE, RegionWriter
 from tests.events.chain.recorded import HISTORY
 
 _ACCOUNT = HISTORY[0].account
 _REGION = decode_account(_ACCOUNT)
 assert isinstance(_REGION, RegionAccount)
 _HASH_AT = _ACCOUNT.index(_REGION.event_hash)
+
+
+STATE = str(state_address()[0])
+STATE_DATA = RegionWriter().account(state_address()[0])
 
 
 class Landed(msgspec.Struct, frozen=True):
@@ -40,6 +45,11 @@ class View(msgspec.Struct, frozen=True):
     finalized: int = 0
     slot: int = 1
     finalized_slot: int = 0
+    knows_state: bool = True
+
+    def seen(self, finality: Finality) -> tuple[Landed, ...]:
+        """The events at this finality."""
+        return self.events if finality is Finality.CONFIRMED else self.events[: self.finalized]
 
 
 class ForkingChain:
@@ -109,24 +119,34 @@ class ViewReader:
 
     async def account(self, address: str, finality: Finality) -> AccountAnswer:
         view = self.view
-        if finality is Finality.CONFIRMED:
-            return AccountAnswer(view.slot, _account(view.events))
-        return AccountAnswer(view.finalized_slot, _account(view.events[: view.finalized]))
+        slot = view.slot if finality is Finality.CONFIRMED else view.finalized_slot
+        return AccountAnswer(slot, _account(view.seen(finality)))
+
+    async def accounts(self, addresses: Sequence[str], finality: Finality) -> AccountsAnswer:
+        answers = {SCOPE: await self.account(SCOPE, finality)}
+        slot = answers[SCOPE].slot
+        # the Marketplace is there from slot 1 on
+        answers[STATE] = AccountAnswer(slot, STATE_DATA if slot and self.view.knows_state else None)
+        return AccountsAnswer(slot, tuple(answers[address].data for address in addresses))
 
     async def signatures(self, address: str, before: str | None, finality: Finality) -> list[SignatureInfo]:
         assert address == SCOPE
-        listed = [SignatureInfo(one.signature, one.slot, failed=False) for one in reversed(self.view.events)]
+        listed = [
+            SignatureInfo(one.signature, one.slot, failed=False) for one in reversed(self.view.seen(finality))
+        ]
         names = [info.signature for info in listed]
         return listed[names.index(before) + 1 :] if before is not None else listed
 
     async def transaction(self, signature: str, finality: Finality) -> ChainTransaction | None:
         view = self.view
-        seen = view.events if finality is Finality.CONFIRMED else view.events[: view.finalized]
-        for one in seen:
+        for one in view.seen(finality):
             if one.signature == signature:
                 line = f"Program data: {base64.b64encode(one.data).decode()}"
                 logs = (f"Program {PROGRAM_ID} invoke [1]", line, f"Program {PROGRAM_ID} success")
                 return ChainTransaction(one.slot, failed=False, logs=logs)
+        return None
+
+    async def block(self, slot: int, finality: Finality) -> tuple[str, ...] | None:
         return None
 
     def doubt(self, problem: str) -> bool:

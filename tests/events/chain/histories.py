@@ -1,7 +1,7 @@
 """A region's true history, made by the program itself, and a reader of it that can misbehave."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 import trio
@@ -29,7 +29,14 @@ from contract.addresses import (
 )
 from contract.terms import Prices, Terms
 from events.catalogue import Finality
-from events.chain.reader import AccountAnswer, ChainTransaction, ChainUnavailable, SignatureInfo
+from events.chain.reader import (
+    AccountAnswer,
+    AccountsAnswer,
+    ChainTransaction,
+    ChainUnavailable,
+    SignatureInfo,
+)
+from events.engine import Engine
 from events.engine.memory import MemoryEngine
 from mu.localnet.commitment import Commitment
 from mu.localnet.history import TransactionRecord
@@ -56,10 +63,10 @@ class Executed(msgspec.Struct, frozen=True):
     account: bytes
 
 
-def open_ledger() -> Ledger:
+def open_ledger(engine: Engine) -> Ledger:
     """A chain with the program, and funds for the owner."""
     ledger = Ledger.open(
-        MemoryEngine(), {PROGRAM_ID: program.program_bytes()}, seed=bytes(32), now=lambda: 1_700_000_000.0
+        engine, {PROGRAM_ID: program.program_bytes()}, seed=bytes(32), now=lambda: 1_700_000_000.0
     )
     send(ledger, ledger.faucet, transfer(TransferParams(
         from_pubkey=ledger.faucet.pubkey(), to_pubkey=OWNER.pubkey(), lamports=10**12)))  # fmt: skip
@@ -111,11 +118,11 @@ def set_up_region() -> list[Instruction]:
 
 
 class RegionWriter:
-    """Makes a region, and what its owner does to it afterwards: `history`."""
+    """Makes a region, and what its owner does to it afterwards: `history`. The chain is in `engine`."""
 
-    def __init__(self) -> None:
+    def __init__(self, engine: Engine | None = None) -> None:
         self.history: list[Executed] = []
-        self._ledger = open_ledger()
+        self._ledger = open_ledger(engine or MemoryEngine())
         self._deployed = 0
         for instructions in set_up_tokens():
             send(self._ledger, OWNER, *instructions)
@@ -220,6 +227,10 @@ class HistoryReader:
         slot = self.history[visible - 1].slot if visible else 0
         return AccountAnswer(slot + slots_passed(), data)
 
+    async def accounts(self, addresses: Sequence[str], finality: Finality) -> AccountsAnswer:
+        answers = [await self.account(address, finality) for address in addresses]
+        return AccountsAnswer(answers[0].slot, tuple(answer.data for answer in answers))
+
     async def signatures(self, address: str, before: str | None, finality: Finality) -> list[SignatureInfo]:
         self.spoil()
         visible = {executed.signature for executed in self.history[: self.visible]} - self.missing
@@ -241,6 +252,10 @@ class HistoryReader:
             if executed.signature == signature and signature not in self.unread:
                 logs = self.altered.get(signature, executed.logs)
                 return ChainTransaction(executed.slot, failed=False, logs=logs)
+        return None
+
+    async def block(self, slot: int, finality: Finality) -> tuple[str, ...] | None:
+        self.spoil()
         return None
 
     def doubt(self, problem: str) -> bool:

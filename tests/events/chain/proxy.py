@@ -18,6 +18,8 @@ class Proxy:
         self.port = 0
         self.accepted = 0
         self.drop_every_second_message = False
+        self.is_half_open = False
+        """Connections stay open, and nothing comes through, not even their end."""
 
     def kill_connections(self) -> None:
         """Break every connection at once."""
@@ -43,13 +45,16 @@ class Proxy:
         self, source: trio.SocketStream, sink: trio.SocketStream, scope: trio.CancelScope
     ) -> None:
         async for data in source:
-            await sink.send_all(data)
+            if not self.is_half_open:
+                await sink.send_all(data)
         scope.cancel()
 
     async def _answer(self, server: trio.SocketStream, client: trio.SocketStream) -> None:
         """Pass the handshake on, then one websocket frame after the other (the server's are not masked)."""
         buffer, open_, messages = b"", False, 0
         async for data in server:
+            if self.is_half_open:
+                continue
             buffer += data
             if not open_:
                 end = buffer.find(END_OF_HEADERS)

@@ -104,7 +104,19 @@ async def test_one_node_alone_is_noticed_undeploys_nothing_and_comes_back(fault:
         assert seen.live_stacks() == 3
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_node_without_history_is_noticed_undeploys_nothing_and_comes_back():
+    async with watched(1) as seen:
+        [node] = seen.nodes
+        node.fault = "forgetful"
+        await seen.actor.deploy()
+        await seen.until(Health.BEHIND, 3)
+        assert "event 4 " in str(seen.follower.problem)
+        assert seen.live_stacks() == 2
+        node.fault = None
+        await seen.until(Health.CAUGHT_UP, 4)
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, "forgetful"])
 async def test_a_second_node_takes_over(fault: str):
     async with watched(2) as seen:
         first, second = seen.nodes

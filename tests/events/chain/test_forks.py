@@ -1,16 +1,18 @@
 """Finality: whatever forks there are, the events in the log that count become those of the finalized chain."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 import msgspec
+import pytest
 import trio
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from events.catalogue import ChainEvent, Finality, Finalized, NodeSource, Retracted
-from events.chain.follower import Follower, Gap
-from events.chain.reader import AccountAnswer, ChainTransaction, ChainUnavailable
+from events.catalogue import ChainEvent, ChainSource, Finality, Finalized, NodeSource, Retracted
+from events.chain.follower import Follower, FollowerLimits, Gap
+from events.chain.reader import AccountAnswer, AccountsAnswer, ChainTransaction, ChainUnavailable
 from events.engine.memory import MemoryEngine
 from events.log import Entry, Log
 from projections.retraction import live_entries
@@ -61,9 +63,6 @@ class Forks(RuleBasedStateMachine):
         self.readers = [ViewReader(), ViewReader()]
         self.followers = [follower(open_log(engine), reader) for reader in self.readers]
         self.engine = engine
-        # the region exists, and always has
-        self.chain.act()
-        self.chain.finalize(99)
 
     @rule(transactions=st.integers(1, 3))
     def act(self, transactions: int) -> None:
@@ -223,6 +222,97 @@ def test_a_node_that_knows_less_than_is_final_retracts_nothing():
     assert events_of(log) == before
 
 
+def born_on_a_fork() -> tuple[ForkingChain, ViewReader, Follower, Log]:
+    """A region that was created, and had a stack, on a fork that has died."""
+    chain, reader, log = ForkingChain(), ViewReader(), open_log(MemoryEngine())
+    following = follower(log, reader)
+    chain.act(2)
+    see(chain, reader, following)
+    assert events_of(log) == ["1", "2"]
+    chain.fork(2, [])
+    return chain, reader, following, log
+
+
+def test_a_region_that_was_created_on_a_dead_fork_is_retracted_when_its_slot_is_final():
+    chain, reader, following, log = born_on_a_fork()
+    see(chain, reader, following)
+    assert events_of(log) == ["1", "2"]
+    chain.finalize(99)
+    see(chain, reader, following)
+    assert events_of(log)[2:] == ["retracted 1-2 at [1, 2]"]
+    chain.act()
+    see(chain, reader, following)
+    assert events_of(log)[3:] == ["1"]
+
+
+def test_a_node_that_has_lost_everything_retracts_nothing():
+    chain, reader, following, log = born_on_a_fork()
+    chain.finalize(99)
+    reader.view = msgspec.structs.replace(chain.view, knows_state=False)
+    with pytest.raises(ChainUnavailable, match="knows nothing of"):
+        trio.run(following.catch_up)
+    assert events_of(log) == ["1", "2"]
+
+
+def test_a_region_that_was_created_again_later_was_never_gone():
+    chain, reader, following, log = born_on_a_fork()
+    chain.finalize(99)
+    chain.act()
+    see(chain, reader, following)
+    assert events_of(log) == ["1", "2"]
+    chain.finalize(99)
+    see(chain, reader, following)
+    assert events_of(log)[2:4] == ["retracted 1-2 at [1, 2]", "1"]
+
+
+def test_a_region_of_which_something_is_final_is_never_retracted_for_being_unknown():
+    chain, reader, following, log = story()
+    chain.act()
+    see(chain, reader, following)
+    before = events_of(log)
+    for view in (View(slot=99, finalized_slot=99), View(slot=99, finalized_slot=99, knows_state=False)):
+        reader.view = view
+        poll(following)
+        assert events_of(log) == before
+
+
+def test_nodes_that_contradict_each_other_about_a_new_region_retract_nothing():
+    chain, reader, _, log = born_on_a_fork()
+    landed = msgspec.structs.replace(reader.view, finalized=2, slot=99, finalized_slot=99)
+    chain.pass_slots(1)
+    chain.finalize(99)
+    dead = chain.view
+    for confirmed, finalized_, transactions in (
+        # as finalized it is not there yet, as confirmed it is
+        (landed, dead, dead),
+        # the transaction is finalized, says one
+        (dead, dead, landed),
+        # the finalized slot is before the event's
+        (dead, View(slot=1, finalized_slot=1), dead),
+        # the confirmed slot is before the finalized one
+        (View(slot=2), dead, dead),
+    ):
+        poll(follower(log, Balanced(confirmed, finalized_, transactions)))
+        assert events_of(log) == ["1", "2"]
+    poll(follower(log, Balanced(dead, dead, dead)))
+    assert events_of(log)[2:] == ["retracted 1-2 at [1, 2]"]
+
+
+def test_at_the_commitment_finalized_only_what_is_final_enters():
+    chain, reader, _, _ = story()
+    log = open_log(MemoryEngine())
+    following = Follower(log, reader, SCOPE, FollowerLimits(commitment=Finality.FINALIZED), source=NODE)
+    chain.act(2)
+    see(chain, reader, following)
+    assert events_of(log) == ["1"]
+    chain.fork(1, [])
+    chain.finalize(99)
+    see(chain, reader, following)
+    assert events_of(log) == ["1", "2"]
+    sources = [entry.source for entry in log.replay()]
+    assert {source.finality for source in sources if isinstance(source, ChainSource)} == {Finality.FINALIZED}
+
+
 def test_without_a_node_nothing_is_recorded_of_finality():
     _, reader, _, _ = story()
     log = open_log(MemoryEngine())
@@ -240,6 +330,10 @@ class Balanced(ViewReader):
     async def account(self, address: str, finality: Finality) -> AccountAnswer:
         self.view = self._views[finality.value]
         return await super().account(address, finality)
+
+    async def accounts(self, addresses: Sequence[str], finality: Finality) -> AccountsAnswer:
+        self.view = self._views[finality.value]
+        return await super().accounts(addresses, finality)
 
     async def transaction(self, signature: str, finality: Finality) -> ChainTransaction | None:
         self.view = self._views["transactions"]

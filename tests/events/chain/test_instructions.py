@@ -15,7 +15,7 @@ from solders.signature import Signature
 from solders.transaction import Transaction, VersionedTransaction
 
 from events.chain.instructions import transaction_of
-from events.chain.reader import ChainTransaction, ChainUnavailable, Invocation
+from events.chain.reader import ChainTransaction, ChainUnavailable, Invocation, TokenAmounts
 from mu.localnet import base58
 
 SIGNER = Keypair.from_seed(bytes(32))
@@ -68,7 +68,7 @@ def test_top_level_and_inner_instructions_in_the_order_of_execution():
     assert (found.slot, found.block_time, found.failed, found.logs) == (9, 77, False, ("line",))
     assert found.instructions == (
         Invocation(one, (signer,), b"one"),
-        Invocation(two, (three,), b"within"),
+        Invocation(two, (three,), b"within", height=2),
         Invocation(two, (three, one), b"two"),
     )
 
@@ -103,3 +103,40 @@ def test_inner_instructions_that_make_no_sense_are_as_good_as_none(change: dict[
 def test_a_node_that_keeps_no_log_lines():
     with pytest.raises(ChainUnavailable, match="keeps no log lines"):
         read(legacy(), logMessages=None)
+
+
+def tokens_told(account_index: int, amount: str) -> dict[str, Any]:
+    told = {"amount": amount, "decimals": 6, "uiAmount": None, "uiAmountString": "0"}
+    return {"accountIndex": account_index, "mint": str(KEYS[3]), "uiTokenAmount": told}
+
+
+def test_the_height_of_an_inner_instruction():
+    transaction = legacy()
+    group = inner(transaction, 0, b"within", KEYS[1], KEYS[2])
+    for told, height in ((3, 3), (None, 2)):
+        group["instructions"][0]["stackHeight"] = told
+        instructions = read(transaction, innerInstructions=[group]).instructions
+        assert instructions is not None
+        assert [one.height for one in instructions] == [1, height, 1]
+
+
+def test_what_token_accounts_held_before_and_after():
+    keys = [str(key) for key in legacy().message.account_keys]
+    found = read(
+        legacy(),
+        preTokenBalances=[tokens_told(1, "5"), tokens_told(2, "18446744073709551615")],
+        postTokenBalances=[tokens_told(1, "7"), tokens_told(3, "9")],
+    )
+    assert found.token_amounts == {
+        keys[1]: TokenAmounts(5, 7),
+        keys[2]: TokenAmounts(2**64 - 1, 0),
+        keys[3]: TokenAmounts(0, 9),
+    }
+    assert read(legacy()).token_amounts == {}
+
+
+@pytest.mark.parametrize(
+    ("index", "amount"), [(99, "5"), (1, "-5"), (1, "x"), (1, ""), (1, "9" * 40), (1, "\u0663")]
+)
+def test_token_amounts_that_make_no_sense_are_as_good_as_none(index: int, amount: str):
+    assert read(legacy(), preTokenBalances=[tokens_told(index, amount)]).token_amounts == {}

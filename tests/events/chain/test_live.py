@@ -6,12 +6,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import trio
+import trio.testing
 
 from events.chain.follower import Health
+from events.chain.pubsub import LogsSubscription
 from events.engine.lmdb import LmdbEngine
 from events.engine.memory import MemoryEngine
 from events.log import Log
+from mu.config import NodeLimits
 from tests.entries import open_log
+from tests.events.chain.histories import SCOPE
 from tests.events.chain.live import (
     NEVER_SECONDS,
     PATIENCE_SECONDS,
@@ -68,6 +72,36 @@ async def test_the_websocket_is_killed_again_and_again():
             await actor.deploy()
         await until_whole(log, 11)
         assert proxy.accepted > 3
+        nursery.cancel_scope.cancel()
+
+
+async def test_half_open_subscriptions_are_noticed_within_five_seconds_and_the_next_one_is_used():
+    limits = NodeLimits()
+    log = open_log(MemoryEngine())
+    async with (
+        chain(MemoryEngine()) as port,
+        open_proxy(port + 1) as one,
+        open_proxy(port + 1) as other,
+        trio.open_nursery() as nursery,
+    ):
+        actor = Actor(port, itertools.count())
+        await actor.set_up()
+        quick = {"connect_seconds": 0.5, "ping_seconds": 0.3, "pong_seconds": 0.2}
+        assert limits.chain.ping_seconds + limits.chain.pong_seconds <= 5.0
+        assert limits.chain.connect_seconds <= 5.0
+        nursery.start_soon(
+            follower(log, port, NEVER_SECONDS).run,
+            *(LogsSubscription(f"ws://127.0.0.1:{proxy.port}", SCOPE, commitment="confirmed", **quick)
+              for proxy in (one, other)))  # fmt: skip
+        await actor.deploy()
+        await until_whole(log, 2)
+        assert (one.accepted, other.accepted) == (1, 0)
+        one.is_half_open = True
+        with trio.fail_after(PATIENCE_SECONDS):
+            while not other.accepted:
+                await trio.testing.wait_all_tasks_blocked(0.01)
+        await actor.deploy()
+        await until_whole(log, 3)
         nursery.cancel_scope.cancel()
 
 

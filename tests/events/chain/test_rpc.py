@@ -22,7 +22,7 @@ from contract.addresses import stack_address
 from contract.client import Region, decode_account
 from events.catalogue import Finality
 from events.chain.reader import ChainReader, ChainTransaction, ChainUnavailable, SignatureInfo
-from events.chain.rpc import RpcChainReader
+from events.chain.rpc import RpcChainReader, host_of
 from events.engine.memory import MemoryEngine
 from mu.config import HttpLimits
 from mu.http.message import Request, Response
@@ -46,8 +46,11 @@ QUESTIONS: list[Question] = [
     lambda reader: reader.account(SCOPE, Finality.CONFIRMED),
     lambda reader: reader.signatures(SCOPE, SIGNATURE, Finality.CONFIRMED),
     lambda reader: reader.transaction(SIGNATURE, Finality.CONFIRMED),
+    lambda reader: reader.accounts([SCOPE, SCOPE], Finality.CONFIRMED),
 ]
-each_question = pytest.mark.parametrize("question", QUESTIONS, ids=["account", "signatures", "logs"])
+each_question = pytest.mark.parametrize(
+    "question", QUESTIONS, ids=["account", "signatures", "logs", "accounts"]
+)
 
 
 def reader_at(port: int) -> RpcChainReader:
@@ -58,6 +61,7 @@ class Node:
     """An HTTP server that says what it is told to, and keeps what it was asked."""
 
     def __init__(self) -> None:
+        self.port = 0
         self.status = 200
         self.body = b""
         self.asked: list[dict[str, object]] = []
@@ -78,7 +82,8 @@ async def open_node() -> AsyncIterator[tuple[Node, RpcChainReader]]:
 
     async with trio.open_nursery() as nursery:
         await nursery.start(server)
-        yield node, reader_at(listeners[0].socket.getsockname()[1])
+        node.port = listeners[0].socket.getsockname()[1]
+        yield node, reader_at(node.port)
         nursery.cancel_scope.cancel()
 
 
@@ -101,6 +106,89 @@ async def test_what_a_live_chain_has():
             assert logs is not None
             assert (logs.slot, logs.failed) == (info.slot, False)
             assert any(line.startswith("Program data: ") for line in logs.logs)
+
+
+async def test_several_accounts_of_a_live_chain_as_of_one_slot():
+    async with chain(MemoryEngine()) as port:
+        await Actor(port, itertools.count()).set_up()
+        reader = reader_at(port)
+        nobody = str(stack_address(REGION, OWNER.pubkey(), 0)[0])
+        answer = await reader.accounts([SCOPE, nobody], Finality.CONFIRMED)
+        assert answer.slot > 0
+        assert answer.data == ((await reader.account(SCOPE, Finality.CONFIRMED)).data, None)
+
+
+async def test_fewer_accounts_than_were_asked_for_are_no_answer():
+    async with open_node() as (node, reader):
+        result = {"context": {"slot": 1}, "value": [None]}
+        node.body = json.dumps({"jsonrpc": "2.0", "id": 0, "result": result}).encode()
+        assert (await reader.accounts([SCOPE], Finality.CONFIRMED)).data == (None,)
+        with pytest.raises(ChainUnavailable, match="1 of 2 accounts"):
+            await reader.accounts([SCOPE, SCOPE], Finality.CONFIRMED)
+
+
+BLOCK = {"blockhash": str(Hash.default()), "previousBlockhash": str(Hash.default()), "parentSlot": 4,
+         "blockTime": 1, "blockHeight": 1}  # fmt: skip
+
+
+async def test_the_order_of_a_block():
+    async with open_node() as (node, reader):
+        for result, expected in (
+            (BLOCK | {"signatures": [SIGNATURE]}, (SIGNATURE,)),
+            (BLOCK, None),
+            (None, None),
+        ):
+            node.body = json.dumps({"jsonrpc": "2.0", "id": 0, "result": result}).encode()
+            assert await reader.block(5, Finality.FINALIZED) == expected
+        params = node.asked[0]["params"]
+        assert isinstance(params, list)
+        assert params[0] == 5
+        assert params[1]["commitment"] == "finalized"
+        assert params[1]["transactionDetails"] == "signatures"
+        # a slot that was skipped, and a node without the method
+        for code in (-32007, -32601):
+            node.body = error_answer({"code": code, "message": "no"})
+            assert await reader.block(5, Finality.FINALIZED) is None
+        whole = json.dumps(
+            {"jsonrpc": "2.0", "id": 0, "result": BLOCK | {"signatures": [SIGNATURE]}}
+        ).encode()
+        for size in range(0, len(whole), 7):
+            node.body = whole[:size]
+            with pytest.raises(ChainUnavailable):
+                await reader.block(5, Finality.FINALIZED)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>"])
+@pytest.mark.parametrize("status", [200, 429, 503])
+async def test_problems_name_the_node_and_not_its_key(status: int, body: bytes):
+    async with open_node() as (node, _):
+        node.status, node.body = status, body
+        address = f"127.0.0.1:{node.port}"
+        client = AsyncClient(f"http://user:secret@{address}/secret?api-key=secret", Confirmed)
+        reader = RpcChainReader(client, timeout_seconds=TIMEOUT_SECONDS)
+        with pytest.raises(ChainUnavailable, match=f"the RPC node {address} ") as caught:
+            await reader.account(SCOPE, Finality.CONFIRMED)
+        assert "secret" not in str(caught.value)
+
+
+async def test_a_problem_with_the_connection_names_the_node_and_not_its_key():
+    client = AsyncClient("http://127.0.0.1:1/secret?api-key=secret", Confirmed)
+    with pytest.raises(ChainUnavailable, match=r"the RPC node 127\.0\.0\.1:1 ") as caught:
+        await RpcChainReader(client, timeout_seconds=TIMEOUT_SECONDS).account(SCOPE, Finality.CONFIRMED)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://user:secret@rpc.example/secret?key=secret", "rpc.example:443"),
+        ("http://rpc.example", "rpc.example:80"),
+        ("ws://[::1]:8900/", "::1:8900"),
+        ("wss://rpc.example:99", "rpc.example:99"),
+    ],
+)
+def test_a_node_is_named_by_its_host_and_port(url: str, host: str):
+    assert host_of(url) == host
 
 
 async def test_what_a_live_chain_does_not_have():
@@ -147,7 +235,7 @@ async def test_questions_are_asked_at_the_readers_commitment():
             with suppress(ChainUnavailable):
                 await question(reader)
     options = [params[1] for asked in node.asked if isinstance(params := asked["params"], list)]
-    assert [option["commitment"] for option in options] == ["confirmed"] * 3
+    assert [option["commitment"] for option in options] == ["confirmed"] * 4
     assert (options[1]["before"], options[1]["until"]) == (SIGNATURE, None)
 
 
@@ -206,6 +294,7 @@ async def test_a_true_answer_cut_short_or_altered_is_an_outage_or_an_answer():
             ("getAccountInfo", [SCOPE, {"encoding": "base64", "commitment": "confirmed"}]),
             ("getSignaturesForAddress", [SCOPE, {"commitment": "confirmed"}]),
             ("getTransaction", [signature, {"encoding": "base64", "commitment": "confirmed"}]),
+            ("getMultipleAccounts", [[SCOPE, SCOPE], {"encoding": "base64", "commitment": "confirmed"}]),
         ]:
             asked = {"jsonrpc": "2.0", "id": 0, "method": method, "params": params}
             answers.append(await post(port, json.dumps(asked).encode()))
