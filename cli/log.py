@@ -11,18 +11,25 @@ import click
 from cli.log_input import STANDARD_STREAM, naming, open_pieces
 from cli.log_text import progress_lines, statistics_lines, verified_lines
 from cli.output import digest, folder_option, json_option, printable, step, stopped_folder_option, to_plain
+from cli.tables import counted
 from contract.errors import InvalidInput, MuError
 from events.archive import Archive
 from events.export import describe, export, region_of, resume_export
 from events.log import FIRST_POSITION, READ_BATCH_ENTRIES
 from events.log_import import LogImport
 from events.recorder import EngineProcessRecorder
-from events.segments import FolderStore, Segment
+from events.relocation import relocate
+from events.segment_store import open_store
+from events.segments import Segment
 from events.statistics import Statistics
 from events.verify import examine
 from mu.region_folder import DATA_FOLDER, RegionFolder, find_region_folder, open_log, wall_clock_milliseconds
 
 file_argument = click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+LOCATION_HELP = (
+    "A folder, or s3://BUCKET/PREFIX; with ?endpoint=URL (and &region=NAME) on another service than AWS, and with "
+    "credentials as boto3 finds them, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+)
 resume_option = click.option("--resume", is_flag=True, help="Go on where an earlier one was interrupted.")
 
 
@@ -164,25 +171,22 @@ def stats(folder: Path, as_json: bool) -> None:
 @click.option(
     "--to",
     "target",
-    type=click.Path(path_type=Path, file_okay=False),
+    metavar="LOCATION",
     required=True,
-    help="The folder for the segments; the log reads them from there, so it must stay.",
+    help=f"{LOCATION_HELP} The log reads the segments from there, so they must stay.",
 )
-def archive(folder: Path, before: int, target: Path) -> None:
+def archive(folder: Path, before: int, target: str) -> None:
     """Move the entries before a position out of the region's folder; everything reads them as before."""
+    store = open_store(target, "--to")
 
     def show(segment: Segment) -> None:
-        step(
-            "segment",
-            f"positions {segment.first_position} to {segment.last_position}, {segment.file_bytes} bytes: "
-            f"{printable(segment.name)}",
-        )
+        step("segment", f"{_positions(segment)}, {segment.file_bytes} bytes: {printable(segment.name)}")
 
     with open_log(find_region_folder(folder)) as opened:
         archived = Archive(opened.engine, opened.recorder)
         count = archived.archive(
             before,
-            FolderStore(target),
+            store,
             region=region_of(opened.recorder),
             created_at=wall_clock_milliseconds(),
             on_segment=show,
@@ -190,6 +194,45 @@ def archive(folder: Path, before: int, target: Path) -> None:
         segments = archived.segments()
         last = segments[-1].last_position if segments else FIRST_POSITION - 1
         step("log", f"{count} entries archived, {opened.log.head().position - last} stay")
+
+
+@log.command(name="relocate")
+@folder_option
+@click.option(
+    "--from", "source", metavar="LOCATION", required=True, help="Where the log has the segments so far."
+)
+@click.option(
+    "--to", "target", metavar="LOCATION", required=True, help=f"Where they are now. {LOCATION_HELP}"
+)
+@json_option
+def relocate_(folder: Path, source: str, target: str, as_json: bool) -> None:
+    """Say where archived segments are, once their files have been moved or copied.
+
+    Reads each at its new place, and changes nothing unless all are there and what they were.
+    """
+
+    def show(segment: Segment) -> None:
+        if not as_json:
+            step("checked", f"{_positions(segment)}: {printable(segment.name)}")
+
+    with open_log(find_region_folder(folder)) as opened:
+        moved = relocate(opened.engine, source, open_store(target, "--to"), on_checked=show)
+    location = moved[0].location
+    if as_json:
+        segments = [
+            {
+                name: getattr(segment, name)
+                for name in ("name", "first_position", "last_position", "file_bytes")
+            }
+            for segment in moved
+        ]
+        click.echo(json.dumps({"location": location, "segments": segments}))
+    else:
+        step("log", f"{counted(len(moved), 'segment')} relocated to {printable(location)}")
+
+
+def _positions(segment: Segment) -> str:
+    return f"positions {segment.first_position} to {segment.last_position}"
 
 
 def _head(position: int, entry_hash: bytes) -> dict[str, int | str]:

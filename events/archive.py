@@ -14,7 +14,8 @@ from events.export import READ_CHUNK_BYTES, describe, export
 from events.log_file import Header, LogFileDecoder, Trailer
 from events.log_keys import DEFAULT_PREFIX, LogKeys
 from events.recorder import EngineProcessRecorder
-from events.segments import Segment, SegmentStore, SegmentUnavailable, segments
+from events.segment_store import SegmentStore, SegmentUnavailable
+from events.segments import Segment, segments
 
 MAX_SEGMENT_ENTRIES = 200_000
 MAX_DELETES_PER_TRANSACTION = 500
@@ -87,7 +88,7 @@ class Archive:
         last = self._recorder.records(header.last_position, 1)[0][1].hash
         name = f"{header.first_position:020}-{header.last_position:020}-{last.hex()[:NAME_HASH_CHARACTERS]}.mulog"
         store.put(name, export(self._recorder, header))
-        found, trailer = _read_back(store, name)
+        found, trailer = read_back(store, name)
         if found != header or trailer.last_hash != last:
             raise CopyDiffers(f"the store at {store.location} gave back another {name} than it was given")
         return Segment(
@@ -141,8 +142,11 @@ class Archive:
         raise ArchiveConflict(f"the entries of {segment.name} are being deleted by another")
 
 
-def _read_back(store: SegmentStore, name: str) -> tuple[Header, Trailer]:
-    """The header and trailer of a whole segment. Raises `CopyDiffers`, `DecodeError` and `SegmentUnavailable`."""
+def read_back(store: SegmentStore, name: str) -> tuple[Header, Trailer]:
+    """The header and trailer of a segment, all of which is read and checked.
+
+    Raises `CopyDiffers`, `DecodeError` and `SegmentUnavailable`.
+    """
     decoder = LogFileDecoder()
     for piece in _pieces(store, name):
         decoder.feed(piece)
@@ -155,8 +159,8 @@ def _read_back(store: SegmentStore, name: str) -> tuple[Header, Trailer]:
 
 
 def _pieces(store: SegmentStore, name: str) -> Iterator[bytes]:
-    start = 0
-    while piece := store.read(name, start, READ_CHUNK_BYTES):
+    start, count = 0, max(store.block_bytes, READ_CHUNK_BYTES)
+    while piece := store.read(name, start, count):
         yield piece
         start += len(piece)
     if start != store.size_bytes(name):

@@ -100,7 +100,7 @@ class Finality(StrEnum):
     FINALIZED = "finalized"
 
 
-class ChainSource(msgspec.Struct, frozen=True, tag="chain"):
+class ChainSource(msgspec.Struct, frozen=True, gc=False, tag="chain"):
     """Where on chain an event came from: its transaction, and which of the transaction's events it is (from 0)."""
 
     slot: int
@@ -109,7 +109,7 @@ class ChainSource(msgspec.Struct, frozen=True, tag="chain"):
     finality: Finality
 
 
-class NodeSource(msgspec.Struct, frozen=True, tag="node"):
+class NodeSource(msgspec.Struct, frozen=True, gc=False, tag="node"):
     """Which node recorded an event, in which of its generations."""
 
     node: str

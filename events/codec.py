@@ -13,7 +13,7 @@ from events.catalogue import Event, Source
 from events.upcast import upcast
 
 
-class Recorded(msgspec.Struct, frozen=True):
+class Recorded(msgspec.Struct, frozen=True, gc=False):
     """An event with where it came from and when a node recorded it (milliseconds since 1970, UTC)."""
 
     source: Source

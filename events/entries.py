@@ -7,9 +7,8 @@ from uuid import UUID
 
 from eventsourcing.persistence import IntegrityError, OperationalError, Recorder, StoredEvent, Tracking
 
-from contract.errors import DecodeError, MuError
+from contract.errors import MuError
 from events.engine import (
-    MAX_VALUE_BYTES,
     Conflict,
     Engine,
     EngineError,
@@ -18,20 +17,13 @@ from events.engine import (
     Snapshot,
     Transaction,
 )
-from events.group_commit import GroupCommit, Insert
+from events.group_commit import GroupCommit
+from events.insert import Insert, describe_place, insert_of_stored, originator_key
 from events.log_keys import NUMBER, Head, LogKeys, decode_number
-from events.record import (
-    MAX_STREAM_ID_BYTES,
-    InvalidRecord,
-    Record,
-    encode_stream_id,
-    hash_record,
-)
+from events.record import InvalidRecord, Record, hash_record
 from events.segments import ArchivedSnapshot, SegmentReader
 
 MAX_PREFIX_BYTES = 64
-MAX_TRACKING_NAME_BYTES = MAX_STREAM_ID_BYTES
-MAX_EVENTS_PER_BATCH = 1000
 MAX_ATTEMPTS = 64
 """With the pauses between them about five seconds: longer than any writer holds on to a key."""
 
@@ -40,7 +32,6 @@ _FIRST_PAUSE_SECONDS = 0.001
 _LONGEST_PAUSE_SECONDS = 0.1
 
 MAX_NUMBER = 2**64 - 1
-_UUID_URN = "urn:uuid:"
 
 
 class EngineFailure(MuError, OperationalError):
@@ -82,9 +73,13 @@ class EngineRecorder(Recorder):
 
     def records(self, start: int, limit: int) -> list[tuple[int, Record]]:
         """Up to `limit` records with their positions, from position `start` on, out of one snapshot."""
+        return [(position, Record.decode(data)) for position, data in self.encoded_records(start, limit)]
+
+    def encoded_records(self, start: int, limit: int) -> list[tuple[int, bytes]]:
+        """As `records`, each record as its bytes."""
         with self._reading() as snapshot:
             return [
-                (NUMBER.unpack_from(key, len(key) - NUMBER.size)[0], Record.decode(data))
+                (NUMBER.unpack_from(key, len(key) - NUMBER.size)[0], data)
                 for key, data in snapshot.scan(*self._entry_range(start, None), limit=limit)
             ]
 
@@ -106,21 +101,8 @@ class EngineRecorder(Recorder):
         head = Head.decode(snapshot.get(self._head))
         return head.position, head.hash
 
-    def _read_tracking(self, snapshot: Snapshot, key: bytes) -> int | None:
-        data = snapshot.get(key)
-        return None if data is None else decode_number(data)
-
-    def _tracking_key(self, name: str) -> bytes:
-        try:
-            data = name.encode()
-        except UnicodeEncodeError as error:
-            raise InvalidRecord(f"the tracking name is not text: {error}") from error
-        if len(data) > MAX_TRACKING_NAME_BYTES:
-            raise InvalidRecord(f"a tracking name has up to {MAX_TRACKING_NAME_BYTES} bytes")
-        return self._tracking + data
-
     def _stream_prefix(self, originator_id: UUID | str) -> bytes:
-        return self._streams + encode_stream_id(_stream_id(originator_id)) + b"\0"
+        return self._streams + originator_key(originator_id)
 
     def _insert(self, stored_events: Sequence[StoredEvent], tracking: Tracking | None) -> list[int]:
         """Append a batch, and move the tracking position, in one transaction; the positions of the events.
@@ -130,7 +112,7 @@ class EngineRecorder(Recorder):
         """
         if not stored_events and tracking is None:
             return []
-        insert = Insert(stored_events, tracking, None)
+        insert = insert_of_stored(stored_events, tracking)
         self.insert_together([insert])
         return insert.result()
 
@@ -173,82 +155,81 @@ class EngineRecorder(Recorder):
         raise EngineFailure(f"other writers were faster {MAX_ATTEMPTS} times")
 
     def _write(self, transaction: Transaction, inserts: list[Insert]) -> "_Attempt":
-        """Put all that can be into the transaction."""
+        """Put all that can be into the transaction.
+
+        Only the head and the tracking positions are guarded: whoever appends writes the head, so that nobody has taken
+        a place meanwhile if that has not moved.
+        """
+        # One question for all: on a cluster each takes a round trip.
+        found = transaction.get_many(self._keys_to_read(inserts))
+        head = Head.decode(found.get(self._head))
+        position, previous_hash = head.position, head.hash
         made = _Attempt()
-        head = self._read_head(transaction)
+        records, places = made.records, dict[bytes, bytes]()
+        entries, streams = self._entries, self._streams
         for insert in inserts:
             try:
-                position, previous_hash = self._write_one(transaction, insert, head, made)
-            except (IntegrityError, InvalidRecord) as error:
+                self._check(insert, found)
+            except IntegrityError as error:
                 made.outcomes.append((insert, error))
-            else:
-                made.outcomes.append((insert, range(head[0] + 1, position + 1)))
-                head = position, previous_hash
-        if made.records:
-            transaction.put(self._head, Head(*head).encode())
+                continue
+            first = position + 1
+            for place, body in zip(insert.places, insert.bodies, strict=True):
+                position += 1
+                number = NUMBER.pack(position)
+                data = previous_hash + body
+                previous_hash = hash_record(data)
+                # what comes later in the transaction is checked against this too
+                key = streams + place
+                found[key] = places[key] = number
+                records[entries + number] = data
+            if insert.tracking is not None:
+                name, tracked = insert.tracking
+                key = self._tracking + name
+                found[key] = made.tracked[key] = NUMBER.pack(tracked)
+            made.outcomes.append((insert, range(first, position + 1)))
+        for writes in (places, records, made.tracked):
+            transaction.put_many(writes)
+        if records:
+            transaction.put(self._head, Head(position, previous_hash).encode())
         return made
 
-    def _write_one(
-        self, transaction: Transaction, insert: Insert, head: tuple[int, bytes], made: "_Attempt"
-    ) -> tuple[int, bytes]:
-        """Put one insert into the transaction, all or nothing, and note that in `made`; the head after it.
+    def _keys_to_read(self, inserts: list[Insert]) -> list[bytes]:
+        streams = self._streams
+        keys = [self._head]
+        for insert in inserts:
+            for place in insert.places:
+                keys.append(streams + place)
+            if insert.after is not None:
+                keys.append(streams + insert.after)
+            if insert.tracking is not None:
+                keys.append(self._tracking + insert.tracking[0])
+        return keys
 
-        Raises `IntegrityError` and `InvalidRecord`.
-        """
-        if len(insert.stored_events) > MAX_EVENTS_PER_BATCH:
-            raise InvalidRecord(
-                f"a batch has up to {MAX_EVENTS_PER_BATCH} events, this one {len(insert.stored_events)}"
-            )
-        records: dict[bytes, bytes] = {}
-        tracked: dict[bytes, bytes] = {}
+    def _check(self, insert: Insert, found: dict[bytes, bytes]) -> None:
+        """Raise `IntegrityError` if the insert is not possible where the log has `found`."""
         if insert.tracking is not None:
-            key = self._tracking_key(insert.tracking.application_name)
-            self._check_tracking(insert.tracking, self._read_tracking(transaction, key))
-            tracked[key] = NUMBER.pack(insert.tracking.notification_id)
-        position, previous_hash = head
-        places: dict[bytes, bytes] = {}
-        for stored in insert.stored_events:
-            position += 1
-            stream = _stream_id(stored.originator_id)
-            version, topic = stored.originator_version, stored.topic
-            data = Record(previous_hash, stream, version, topic, stored.state).encode()
-            if len(data) > MAX_VALUE_BYTES:
-                raise InvalidRecord(f"a record has up to {MAX_VALUE_BYTES} bytes, this one {len(data)}")
-            previous_hash = hash_record(data)
-            stream_key = self._streams + encode_stream_id(stream) + b"\0"
-            place = stream_key + NUMBER.pack(version)
-            if place in places or transaction.get(place) is not None:
-                raise IntegrityError(f"version {version} of {stored.originator_id} is recorded already")
-            if (
-                insert.after
-                and not places
-                and transaction.get(stream_key + NUMBER.pack(insert.after)) is None
-            ):
-                raise IntegrityError(f"{stored.originator_id} has no version {insert.after}")
-            packed = NUMBER.pack(position)
-            places[place] = packed
-            records[self._entries + packed] = data
-        for key, value in (*places.items(), *records.items(), *tracked.items()):
-            transaction.put(key, value)
-        made.records.update(records)
-        made.tracked.update(tracked)
-        return position, previous_hash
-
-    def _check_tracking(self, tracking: Tracking, recorded: int | None) -> None:
-        if not 0 <= tracking.notification_id <= MAX_NUMBER:
-            raise InvalidRecord(f"a tracking position is between 0 and {MAX_NUMBER}")
-        if recorded is not None and recorded >= tracking.notification_id:
-            raise IntegrityError(
-                f"{tracking.application_name} is tracked up to {recorded} already, "
-                f"{tracking.notification_id} is not above that"
-            )
+            name, position = insert.tracking
+            data = found.get(self._tracking + name)
+            recorded = -1 if data is None else decode_number(data)
+            if recorded >= position:
+                raise IntegrityError(
+                    f"{name.decode()} is tracked up to {recorded} already, {position} is not above that"
+                )
+        for place in insert.places:
+            if self._streams + place in found:
+                raise IntegrityError(f"{describe_place(place)} is recorded already")
+        if len(insert.places) > 1 and len(set(insert.places)) < len(insert.places):
+            raise IntegrityError("a batch has one version of a stream twice")
+        if insert.after is not None and self._streams + insert.after not in found:
+            raise IntegrityError(f"there is no {describe_place(insert.after)}")
 
 
 class _Attempt:
     """One attempt at a commit: what comes of each insert if it succeeds, and what it has put into the transaction."""
 
     def __init__(self) -> None:
-        self.outcomes: list[tuple[Insert, range | MuError | IntegrityError]] = []
+        self.outcomes: list[tuple[Insert, range | IntegrityError]] = []
         self.records: dict[bytes, bytes] = {}
         self.tracked: dict[bytes, bytes] = {}
 
@@ -268,22 +249,3 @@ class _Attempt:
                 insert.positions = outcome
             else:
                 insert.error = outcome
-
-
-def _stream_id(originator_id: UUID | str) -> str:
-    """A UUID is written as its URN (RFC 9562, section 4), so that no string can be taken for one."""
-    if isinstance(originator_id, UUID):
-        return originator_id.urn
-    if originator_id.startswith(_UUID_URN):
-        raise InvalidRecord(f"the originator id {originator_id!r} is a UUID's: give the UUID itself")
-    return originator_id
-
-
-def read_originator_id(stream: str) -> UUID | str:
-    """The originator whose stream that is. Raises `DecodeError`."""
-    if not stream.startswith(_UUID_URN):
-        return stream
-    try:
-        return UUID(stream[len(_UUID_URN) :])
-    except ValueError as error:
-        raise DecodeError(f"the stream id {stream!r} is not a UUID's") from error

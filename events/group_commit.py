@@ -6,42 +6,54 @@ A commit waits for the disk, which takes as long for many as for one.
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Protocol, TypeVar
 
 import trio
-from eventsourcing.persistence import StoredEvent, Tracking
 
-MAX_EVENTS_PER_COMMIT = 1000
+from events.insert import MAX_BYTES_PER_COMMIT, MAX_KEYS_PER_COMMIT, Insert
 
-
-class Insert:
-    """What one writer wants to append, all or none, and what came of it: its positions, or an error.
-
-    Where `after` is given, the events are of one stream, whose last version it must be.
-    """
-
-    def __init__(
-        self, stored_events: Sequence[StoredEvent], tracking: Tracking | None, after: int | None
-    ) -> None:
-        self.stored_events = stored_events
-        self.tracking = tracking
-        self.after = after
-        self.positions: Sequence[int] = ()
-        self.error: BaseException | None = None
-
-    def result(self) -> list[int]:
-        """The positions. Raises the error."""
-        if self.error is not None:
-            raise self.error
-        return list(self.positions)
+MAX_GATHERING_SECONDS = 0.0005
+"""How long a thread that commits waits for as many others as were committed together last time."""
 
 
-class _Waiting:
-    """Inserts that one thread waits for."""
+class _Waiting(Protocol):
+    """Who waits for a commit, and how much that makes a transaction write."""
+
+    @property
+    def keys(self) -> int: ...
+
+    @property
+    def size_bytes(self) -> int: ...
+
+
+_W = TypeVar("_W", bound=_Waiting)
+
+
+def take_batch(queue: deque[_W]) -> list[_W]:
+    """Take what is first in the queue, and as many of the next as fit into a commit with it."""
+    batch = [queue.popleft()]
+    keys, size_bytes = batch[0].keys, batch[0].size_bytes
+    while queue:
+        keys += queue[0].keys
+        size_bytes += queue[0].size_bytes
+        if keys > MAX_KEYS_PER_COMMIT or size_bytes > MAX_BYTES_PER_COMMIT:
+            break
+        batch.append(queue.popleft())
+    return batch
+
+
+class _Thread:
+    """A thread that waits for its inserts."""
+
+    __slots__ = ("done", "following", "inserts", "keys", "size_bytes", "woken")
 
     def __init__(self, inserts: Sequence[Insert]) -> None:
         self.inserts = inserts
-        self.events = sum(len(insert.stored_events) for insert in inserts)
+        self.keys = sum(insert.keys for insert in inserts)
+        self.size_bytes = sum(insert.size_bytes for insert in inserts)
         self.done = False
+        self.following: _Thread | None = None
         self.woken = threading.Lock()
         self.woken.acquire()
 
@@ -55,29 +67,46 @@ class GroupCommit:
     def __init__(self, commit: Callable[[list[Insert]], None]) -> None:
         self._commit = commit
         self._lock = threading.Lock()
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[_Thread] = deque()
         self._committing = False
+        self._expected = 1
+        self._gathering = False
+        self._gathered = threading.Lock()
+        self._gathered.acquire()
 
     def insert(self, inserts: Sequence[Insert]) -> None:
         """Have these committed, here or by another thread; each has its positions or its error then."""
-        waiting = _Waiting(inserts)
+        waiting = _Thread(inserts)
         with self._lock:
             self._queue.append(waiting)
             first = not self._committing
             self._committing = True
+            if self._gathering and len(self._queue) >= self._expected:
+                self._gathering = False
+                self._gathered.release()
         if not first:
             waiting.woken.acquire()
+            if waiting.following is not None:
+                waiting.following.woken.release()
         if not waiting.done:
+            self._gather()
             self._commit_next()
+
+    def _gather(self) -> None:
+        """Let those who were woken by the last commit come again: they would just miss this one."""
+        with self._lock:
+            gathering = self._gathering = len(self._queue) < self._expected
+        if gathering and not self._gathered.acquire(timeout=MAX_GATHERING_SECONDS):
+            with self._lock:
+                if not self._gathering:
+                    self._gathered.acquire()
+                self._gathering = False
 
     def _commit_next(self) -> None:
         """Commit what is first in the queue, and what fits with it; then it is the next one's turn."""
         with self._lock:
-            batch = [self._queue.popleft()]
-            events = batch[0].events
-            while self._queue and events + self._queue[0].events <= MAX_EVENTS_PER_COMMIT:
-                batch.append(self._queue.popleft())
-                events += batch[-1].events
+            batch = take_batch(self._queue)
+            self._expected = len(batch)
         inserts = [insert for waiting in batch for insert in waiting.inserts]
         try:
             self._commit(inserts)
@@ -87,13 +116,29 @@ class GroupCommit:
         finally:
             for waiting in batch:
                 waiting.done = True
-            for waiting in batch[1:]:
-                waiting.woken.release()
+            # Each wakes the next: all at once, they would fight for the interpreter's lock.
+            for waiting, following in pairwise(batch[1:]):
+                waiting.following = following
+            if len(batch) > 1:
+                batch[1].woken.release()
             with self._lock:
                 if self._queue:
                     self._queue[0].woken.release()
                 else:
                     self._committing = False
+
+
+class _Task:
+    """A task that waits for its insert."""
+
+    __slots__ = ("done", "insert", "keys", "size_bytes", "task")
+
+    def __init__(self, insert: Insert, task: trio.lowlevel.Task) -> None:
+        self.insert = insert
+        self.keys = insert.keys
+        self.size_bytes = insert.size_bytes
+        self.task = task
+        self.done = False
 
 
 class TaskGroupCommit:
@@ -103,40 +148,41 @@ class TaskGroupCommit:
 
     def __init__(self, insert: Callable[[Sequence[Insert]], None]) -> None:
         self._insert = insert
-        self._queue: deque[tuple[Insert, trio.Event]] = deque()
-        self._done: set[Insert] = set()
+        self._queue: deque[_Task] = deque()
         self._committing = False
 
-    async def insert(self, insert: Insert) -> list[int]:
-        """Have it committed; its positions, or its error. A cancellation waits until that is known."""
-        woken = trio.Event()
-        self._queue.append((insert, woken))
-        with trio.CancelScope(shield=True):
-            if self._committing:
-                await woken.wait()
-            if insert not in self._done:
-                self._committing = True
-                # others that are about to run join this one
+    async def insert(self, insert: Insert) -> None:
+        """Have it committed; it has its positions or its error then. A cancellation waits until that is known."""
+        waiting = _Task(insert, trio.lowlevel.current_task())
+        self._queue.append(waiting)
+        if self._committing:
+            await trio.lowlevel.wait_task_rescheduled(_stay)
+        if not waiting.done:
+            self._committing = True
+            with trio.CancelScope(shield=True):
+                # Those who were woken by the last commit come again, in the turn after this one at the latest.
                 await trio.lowlevel.checkpoint()
-                await self._commit_next()
-        self._done.discard(insert)
-        return insert.result()
+                await trio.lowlevel.checkpoint()
+                await self._commit_next(waiting)
 
-    async def _commit_next(self) -> None:
-        batch: list[tuple[Insert, trio.Event]] = []
-        events = 0
-        while self._queue and (
-            not batch or events + len(self._queue[0][0].stored_events) <= MAX_EVENTS_PER_COMMIT
-        ):
-            batch.append(self._queue.popleft())
-            events += len(batch[-1][0].stored_events)
+    async def _commit_next(self, first: _Task) -> None:
+        batch = take_batch(self._queue)
         try:
-            await trio.to_thread.run_sync(self._insert, [insert for insert, _ in batch])
+            await trio.to_thread.run_sync(self._insert, [waiting.insert for waiting in batch])
+        except BaseException as error:
+            for waiting in batch:
+                waiting.insert.error = error
         finally:
-            for insert, woken in batch:
-                self._done.add(insert)
-                woken.set()
+            for waiting in batch:
+                waiting.done = True
+                if waiting is not first:
+                    trio.lowlevel.reschedule(waiting.task)
             if self._queue:
-                self._queue[0][1].set()
+                trio.lowlevel.reschedule(self._queue[0].task)
             else:
                 self._committing = False
+
+
+def _stay(_: object) -> trio.lowlevel.Abort:
+    """A cancelled task is not taken out of a commit."""
+    return trio.lowlevel.Abort.FAILED

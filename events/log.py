@@ -1,7 +1,7 @@
 """The log of a region: typed entries on the recorder, in one order, appended to by expected version, and followed."""
 
-from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from functools import partial
 
 import msgspec
 import trio
@@ -11,22 +11,15 @@ from contract.errors import MuError
 from events import codec
 from events.catalogue import Event, Source, kind
 from events.codec import Recorded
-from events.group_commit import Insert, TaskGroupCommit
+from events.following import Looks, News
+from events.group_commit import TaskGroupCommit
+from events.insert import Insert, insert_of_stream
 from events.log_keys import Head
-from events.record import MAX_VERSION, Record
+from events.record import MAX_VERSION, Record, hash_record
 from events.recorder import EngineProcessRecorder
 
 FIRST_POSITION = 1
 READ_BATCH_ENTRIES = 512
-
-FIRST_LOOK_SECONDS = 0.01
-LOOK_SHARE = 0.2
-"""How often a follower looks for commits of other processes: after a quiet time, the next pause is this share of it, so
-that what comes is late by as much at most.
-"""
-
-LONGEST_CHEAP_LOOK_SECONDS = 0.03
-"""The longest pause where looking needs no reading."""
 
 
 class StreamConflict(MuError):
@@ -38,7 +31,7 @@ class StreamConflict(MuError):
         self.expected_version = expected_version
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """An event at its place in the log: its position (from 1, gapless), its stream and its version there (from 1)."""
 
     position: int
@@ -52,7 +45,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Log:
-    """Appends and reads entries. Its methods block (call them in a thread), but for `follow`, which is for trio.
+    """Appends and reads entries. Its methods block (call them in a thread), but for the asynchronous ones and `hint`.
 
     `now` gives the time in milliseconds since 1970, UTC.
     """
@@ -61,7 +54,7 @@ class Log:
         self._recorder = recorder
         self._now = now
         self._tasks = TaskGroupCommit(recorder.insert_together)
-        self._wakers: set[Callable[[], None]] = set()
+        self._news = News()
 
     def append(
         self,
@@ -88,8 +81,7 @@ class Log:
         A cancellation waits until the outcome is known.
         """
         insert = self._insert(stream, expected_version, events)
-        with suppress(IntegrityError):
-            await self._tasks.insert(insert)
+        await self._tasks.insert(insert)
         return self._appended(insert, stream, expected_version)
 
     def _insert(
@@ -99,24 +91,18 @@ class Log:
         events: Sequence[tuple[Source, Event]],
     ) -> Insert:
         recorded_at = self._now()
-        stored = [
-            StoredEvent(
-                originator_id=stream,
-                originator_version=expected_version + offset,
-                topic=kind(event),
-                state=codec.encode(Recorded(source, recorded_at, event)),
-            )
-            for offset, (source, event) in enumerate(events, 1)
+        encoded = [
+            (kind(event), codec.encode(Recorded(source, recorded_at, event))) for source, event in events
         ]
-        return Insert(stored, None, expected_version)
+        return insert_of_stream(stream, expected_version, encoded)
 
     def _appended(self, insert: Insert, stream: str, expected_version: int) -> list[int]:
         try:
             positions = insert.result()
         except IntegrityError:
             raise StreamConflict(stream, expected_version) from None
-        for wake in tuple(self._wakers):
-            wake()
+        if positions:
+            self._news.tell_append(positions[-1])
         return positions
 
     def head(self) -> Head:
@@ -125,7 +111,9 @@ class Log:
 
     def read(self, start: int = FIRST_POSITION, limit: int = READ_BATCH_ENTRIES) -> list[Entry]:
         """Up to `limit` entries from the position `start` on. Raises `DecodeError` for a record that is not ours."""
-        return [entry(position, record) for position, record in self._recorder.records(start, limit)]
+        return [
+            decode_entry(position, data) for position, data in self._recorder.encoded_records(start, limit)
+        ]
 
     def replay(self, start: int = FIRST_POSITION) -> Iterator[Entry]:
         """Every entry from `start` to the present end, in bounded memory."""
@@ -136,11 +124,13 @@ class Log:
     def newest_first(self, stream: str) -> Iterator[Entry]:
         """Every entry of a stream from its present end backwards, in bounded memory."""
         last = MAX_VERSION
-        while records := self._recorder.stream_records(
+        while records := self._recorder.encoded_stream_records(
             stream, 0, last, limit=READ_BATCH_ENTRIES, reverse=True
         ):
-            yield from (entry(position, record) for position, record in records)
-            last = records[-1][1].version - 1
+            for position, data in records:
+                entry = decode_entry(position, data)
+                yield entry
+                last = entry.version - 1
 
     def version(self, stream: str) -> int:
         """The version of the last entry of `stream`, 0 if there is none."""
@@ -155,62 +145,59 @@ class Log:
     def _last_stored(self, stream: str) -> StoredEvent | None:
         return next(iter(self._recorder.select_events(stream, desc=True, limit=1)), None)
 
-    async def follow(self, start: int = FIRST_POSITION, *, poll_seconds: float) -> AsyncIterator[list[Entry]]:
+    async def follow(
+        self, start: int = FIRST_POSITION, *, poll_seconds: float
+    ) -> AsyncGenerator[list[Entry]]:
         """Batches of entries from `start` on, for ever.
 
-        An append in this process wakes it at once. Those of other processes are found by looking, the less often the
-        longer nothing has come: whether there was a commit, where the engine can tell that, and otherwise by reading;
-        it reads every `poll_seconds` in any case.
+        An append in this process, or a peer's hint, wakes it at once. Entries that nobody tells it of are found by
+        looking: whether there was a commit, where the engine can tell that, and otherwise at the head; the less often
+        the longer none has come, but at least every `poll_seconds`, so that they are late by no more than that.
         """
-        with self._woken() as woken:
-            quiet_since = trio.current_time()
+        with self._news.listening() as listener:
+            looks = Looks(listener, poll_seconds)
             while True:
-                woken[0] = trio.Event()
                 changes = self._recorder.changes()
-                batch = await trio.to_thread.run_sync(self.read, start)
+                told = looks.begin(start)
+                batch = await trio.to_thread.run_sync(self._look, start, told)
                 if batch:
+                    looks.found(start)
                     start = batch[-1].position + 1
                     yield batch
-                    quiet_since = trio.current_time()
-                    continue
-                with trio.move_on_after(poll_seconds):
-                    while not woken[0].is_set():
-                        quiet_seconds = trio.current_time() - quiet_since
-                        with trio.move_on_after(pause_seconds(quiet_seconds, cheap=changes is not None)):
-                            await woken[0].wait()
-                        if changes is None or self._recorder.changes() != changes:
-                            break
+                else:
+                    await looks.wait(start, None if changes is None else partial(self._changed, changes))
 
-    @contextmanager
-    def _woken(self) -> Generator[list[trio.Event]]:
-        token = trio.lowlevel.current_trio_token()
-        box = [trio.Event()]
+    def _look(self, start: int, expected: bool) -> list[Entry]:
+        # on a cluster, finding nothing is cheaper by the head
+        return self.read(start) if expected or self.head().position >= start else []
 
-        def wake_follower() -> None:
-            box[0].set()
+    def _changed(self, changes: int) -> bool:
+        return self._recorder.changes() != changes
 
-        def wake() -> None:
-            # appends happen in any thread, and one may come when the trio run that follows is over
-            try:
-                token.run_sync_soon(wake_follower, idempotent=True)
-            except trio.RunFinishedError:
-                self._wakers.discard(wake)
+    def hint(self, position: int) -> None:
+        """A peer says that the log has come to `position`: followers that have not, look at once. For any thread.
 
-        self._wakers.add(wake)
-        try:
-            yield box
-        finally:
-            self._wakers.discard(wake)
+        It need not be true. A follower takes one look at a time, and for a false hint at most one every
+        `FALSE_HINT_SECONDS`.
+        """
+        self._news.tell_hint(position)
 
-
-def pause_seconds(quiet_seconds: float, *, cheap: bool) -> float:
-    """How long a follower waits for its next look after a quiet time; `cheap` where looking needs no reading."""
-    pause = FIRST_LOOK_SECONDS + LOOK_SHARE * quiet_seconds
-    return min(pause, LONGEST_CHEAP_LOOK_SECONDS) if cheap else pause
+    async def appends(self) -> AsyncGenerator[int]:
+        """The newest position that an append in this process has come to, whenever it is another, for ever; those that
+        come while the caller is busy are told as one. Appends from before it is asked are told too.
+        """
+        with self._news.listening() as listener:
+            told = FIRST_POSITION - 1
+            while True:
+                while listener.appended <= told:
+                    await listener.wait()
+                told = listener.appended
+                yield told
 
 
-def entry(position: int, record: Record) -> Entry:
-    """The entry that `record` holds. Raises `DecodeError`."""
+def decode_entry(position: int, data: bytes) -> Entry:
+    """The entry that the record with these bytes holds. Raises `DecodeError`."""
+    record = Record.decode(data)
     recorded = codec.decode(record.state)
     return Entry(
         position,
@@ -220,5 +207,5 @@ def entry(position: int, record: Record) -> Entry:
         recorded.recorded_at,
         recorded.event,
         record.previous_hash,
-        record.hash,
+        hash_record(data),
     )

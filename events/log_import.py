@@ -1,6 +1,6 @@
 """Reads a log file into a log: each entry is checked before it is written, and lands at its own position or nowhere."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -9,6 +9,7 @@ from events import codec
 from events.catalogue import kind
 from events.engine import Conflict, Engine, KeyExists, OutcomeUnknown, Transaction
 from events.export import Progress, no_progress
+from events.insert import MAX_BYTES_PER_COMMIT
 from events.log_file import Frame, Header, LogFileDecoder
 from events.log_keys import DEFAULT_PREFIX, Head, LogKeys, decode_number, encode_number
 from events.record import Record, hash_record
@@ -105,9 +106,10 @@ class LogImport:
         overlap = min(len(frame.records), max(0, self.head.position + 1 - frame.first_position))
         if overlap:
             self._compare(frame.first_position, frame.records[:overlap])
-        for start in range(overlap, len(frame.records), MAX_RECORDS_PER_TRANSACTION):
-            batch = frame.records[start : start + MAX_RECORDS_PER_TRANSACTION]
-            self._write(frame.first_position + start, batch)
+        first = frame.first_position + overlap
+        for batch in batches(frame.records[overlap:]):
+            self._write(first, batch)
+            first += len(batch)
 
     def _compare(self, first: int, records: Sequence[bytes]) -> None:
         here = dict(self._recorder.records(first, len(records)))
@@ -151,6 +153,9 @@ class LogImport:
     ) -> dict[str, int]:
         """Put records into the transaction; the last version of each of their streams."""
         versions: dict[str, int] = {}
+        places = [self._keys.stream(record.stream) + encode_number(record.version) for record in decoded]
+        # What is read once costs a cluster no second round trip.
+        transaction.get_many(places)
         for position, (record, data) in enumerate(zip(decoded, records, strict=True), first):
             stream = self._keys.stream(record.stream)
             last = versions.get(record.stream, self._versions.get(record.stream))
@@ -161,7 +166,7 @@ class LogImport:
                     position, f"version {record.version} of {record.stream} comes after version {last}"
                 )
             versions[record.stream] = record.version
-            transaction.insert(stream + encode_number(record.version), encode_number(position))
+            transaction.insert(places[position - first], encode_number(position))
             transaction.put(self._keys.entry(position), data)
         return versions
 
@@ -174,6 +179,18 @@ class LogImport:
         if record.topic != kind(event):
             raise InvalidEntry(position, f"a {kind(event)} that is called {record.topic}")
         return record
+
+
+def batches(records: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """The records in turn, as many at a time as a transaction takes well."""
+    start = size_bytes = 0
+    for end, record in enumerate(records):
+        if end - start == MAX_RECORDS_PER_TRANSACTION or size_bytes + len(record) > MAX_BYTES_PER_COMMIT:
+            yield records[start:end]
+            start, size_bytes = end, 0
+        size_bytes += len(record)
+    if start < len(records):
+        yield records[start:]
 
 
 def _last_version(transaction: Transaction, stream: bytes) -> int:

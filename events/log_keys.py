@@ -83,7 +83,7 @@ class LogKeys(msgspec.Struct, frozen=True):
 
     def stream(self, stream: str) -> bytes:
         """What the keys of a stream's versions begin with. Raises `InvalidRecord`."""
-        return self.streams + encode_stream_id(stream) + b"\0"
+        return self.streams + stream_key(stream)
 
     def position(self, key: bytes) -> int | None:
         """The position of the record at `key`; None for any other key."""
@@ -91,6 +91,11 @@ class LogKeys(msgspec.Struct, frozen=True):
         if len(key) != len(entries) + NUMBER.size or not key.startswith(entries):
             return None
         return NUMBER.unpack_from(key, len(entries))[0]
+
+
+def stream_key(stream: str) -> bytes:
+    """What the keys of a stream's versions begin with after `LogKeys.streams`. Raises `InvalidRecord`."""
+    return encode_stream_id(stream) + b"\0"
 
 
 def encode_number(number: int) -> bytes:

@@ -1,7 +1,8 @@
 """The `eventsourcing` library's recorders on any engine, over one gapless, hash-chained log.
 
 `PERSISTENCE_MODULE=events.recorder` gives an eventsourcing application this store: in the LMDB folder that
-`ENGINE_FOLDER` names, or in memory.
+`ENGINE_FOLDER` names, in the TiKV cluster of the placement drivers that `PD_ENDPOINTS` names (host:port, with commas
+between them), under `ENGINE_PREFIX` or else the application's name in lower case; or in memory.
 """
 
 import threading
@@ -28,8 +29,9 @@ from contract.errors import DecodeError, InvalidInput
 from events.engine import Engine
 from events.engine.lmdb import LmdbEngine
 from events.engine.memory import MemoryEngine
-from events.entries import EngineRecorder, read_originator_id
-from events.group_commit import Insert
+from events.engine.opening import open_tikv, parse_endpoints
+from events.entries import EngineRecorder
+from events.insert import Insert, read_originator_id, tracking_name
 from events.log_keys import NUMBER, decode_number
 from events.record import MAX_VERSION, Record
 
@@ -54,13 +56,16 @@ class EngineAggregateRecorder(EngineRecorder, AggregateRecorder):
         last = MAX_VERSION if lte is None else min(lte, MAX_VERSION)
         return [
             StoredEvent(originator_id, record.version, record.topic, record.state)
-            for _, record in self.stream_records(originator_id, first, last, limit=limit, reverse=desc)
+            for _, data in self.encoded_stream_records(originator_id, first, last, limit=limit, reverse=desc)
+            for record in [Record.decode(data)]
         ]
 
-    def stream_records(
+    def encoded_stream_records(
         self, originator_id: UUID | str, first: int, last: int, *, limit: int | None, reverse: bool = False
-    ) -> list[tuple[int, Record]]:
-        """Up to `limit` records of a stream with their positions, from version `first` to `last` or backwards."""
+    ) -> list[tuple[int, bytes]]:
+        """The bytes of up to `limit` records of a stream with their positions, from version `first` to `last` or
+        backwards.
+        """
         if first > last:
             return []
         stream = self._stream_prefix(originator_id)
@@ -69,10 +74,7 @@ class EngineAggregateRecorder(EngineRecorder, AggregateRecorder):
             positions = [position for _, position in snapshot.scan(start, end, limit=limit, reverse=reverse)]
             entries = snapshot.get_many([self._entries + position for position in positions])
         try:
-            return [
-                (decode_number(position), Record.decode(entries[self._entries + position]))
-                for position in positions
-            ]
+            return [(decode_number(position), entries[self._entries + position]) for position in positions]
         except KeyError as error:
             raise DecodeError(f"the log has lost an entry of the stream {originator_id}") from error
 
@@ -163,7 +165,8 @@ class EngineTrackingRecorder(EngineRecorder, TrackingRecorder):
 
     def max_tracking_id(self, application_name: str) -> int | None:
         with self._reading() as snapshot:
-            return self._read_tracking(snapshot, self._tracking_key(application_name))
+            data = snapshot.get(self._tracking + tracking_name(application_name))
+        return None if data is None else decode_number(data)
 
 
 class EngineProcessRecorder(EngineTrackingRecorder, EngineApplicationRecorder, ProcessRecorder):
@@ -182,11 +185,29 @@ class Factory(InfrastructureFactory[EngineTrackingRecorder]):
     """Builds an application's recorders on one engine, and closes that."""
 
     ENGINE_FOLDER = "ENGINE_FOLDER"
+    PD_ENDPOINTS = "PD_ENDPOINTS"
+    ENGINE_PREFIX = "ENGINE_PREFIX"
 
     def __init__(self, env: Environment | EnvType | None) -> None:
+        """Open the engine that the settings name. Raises `InvalidInput` and `Unavailable`."""
         super().__init__(env)
-        folder = self.env.get(self.ENGINE_FOLDER)
-        self.engine: Engine = LmdbEngine(Path(folder)) if folder else MemoryEngine()
+        self.engine = self._open_engine()
+
+    def _open_engine(self) -> Engine:
+        folder, endpoints = self.env.get(self.ENGINE_FOLDER), self.env.get(self.PD_ENDPOINTS)
+        prefix = self.env.get(self.ENGINE_PREFIX)
+        if folder and endpoints:
+            raise InvalidInput(
+                self.PD_ENDPOINTS, f"and {self.ENGINE_FOLDER} name two engines: set one of them"
+            )
+        if prefix and not endpoints:
+            raise InvalidInput(self.ENGINE_PREFIX, f"is for a cluster: set {self.PD_ENDPOINTS} too")
+        if endpoints:
+            name = prefix or self.env.name.lower()
+            if not name:
+                raise InvalidInput(self.ENGINE_PREFIX, "is needed, as the application has no name")
+            return open_tikv(parse_endpoints(endpoints, self.PD_ENDPOINTS), name, self.ENGINE_PREFIX)
+        return LmdbEngine(Path(folder)) if folder else MemoryEngine()
 
     def aggregate_recorder(self, purpose: str = "events") -> AggregateRecorder:
         prefix = b"log/" if purpose == "events" else purpose.encode() + b"/"

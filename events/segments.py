@@ -1,34 +1,34 @@
-"""Archived segments of a log: where they are kept, and how they are read in the place of what the engine let go.
+"""Archived segments of a log: the notes of them, and how they are read in the place of what the engine let go.
 
-A segment is a log file (`events.log_file`). A note in the engine, under the segment's first position, says where it is;
-the note is there before the first of its records is deleted, and stays. The streams' versions, tracking and the head
-stay in the engine too, so that appends need no segment.
+A segment is a log file (`events.log_file`) in a store (`events.segment_store`). A note in the engine, under the
+segment's first position, says where it is; the note is there before the first of its records is deleted, and stays.
+The streams' versions, tracking and the head stay in the engine too, so that appends need no segment.
 """
 
-import os
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from operator import itemgetter
-from pathlib import Path
-from typing import Protocol
+from typing import TypeVar
 
 import msgspec
 
-from contract.errors import DecodeError
-from events.engine import Snapshot, Unavailable
+from contract.errors import DecodeError, InvalidInput
+from events.engine import Snapshot
 from events.engine.closing import ClosedAtExit
 from events.log_file import FRAME_HEAD_BYTES, InvalidLogFile, header_bytes, read_frame, read_frame_head
 from events.log_keys import LogKeys
+from events.segment_store import SegmentUnavailable, open_store
 
-MAX_CACHED_FRAMES = 4
-MAX_CACHED_INDEXES = 8
+MAX_OPEN_SEGMENTS = 4
+MAX_CACHED_FRAMES = 2
+"""Of each; as there may be two that read at the same time."""
+MAX_CACHED_BLOCKS = 3
+"""Of each; a frame may begin in one and end in the next, and the one before it in a third."""
 
-
-class SegmentUnavailable(Unavailable):
-    """An archived segment is not where it was put, or cannot be read there."""
+_Value = TypeVar("_Value")
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,79 +47,6 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
     name: str
 
 
-class SegmentStore(Protocol):
-    """Where segments are kept: whole files that are never changed. Methods raise `SegmentUnavailable`."""
-
-    @property
-    def location(self) -> str:
-        """What finds the store again."""
-        ...
-
-    def put(self, name: str, pieces: Iterable[bytes]) -> None:
-        """Keep the file, all of it and durably, or nothing; one of the same name is replaced."""
-        ...
-
-    def size_bytes(self, name: str) -> int:
-        """The size of a file."""
-        ...
-
-    def read(self, name: str, start: int, count: int) -> bytes:
-        """Up to `count` bytes of a file, from the byte `start` on; fewer only at its end."""
-        ...
-
-
-class FolderStore:
-    """Keeps segments as files in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder.resolve()
-
-    @property
-    def location(self) -> str:
-        return str(self._folder)
-
-    def put(self, name: str, pieces: Iterable[bytes]) -> None:
-        part = self._folder / f"{name}.part"
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as file:
-                file.writelines(pieces)
-                file.flush()
-                os.fsync(file.fileno())
-            part.rename(self._folder / name)
-            _sync_folder(self._folder)
-        except OSError as error:
-            raise SegmentUnavailable(f"{part}: {error.strerror}") from error
-
-    def size_bytes(self, name: str) -> int:
-        try:
-            return (self._folder / name).stat().st_size
-        except OSError as error:
-            raise SegmentUnavailable(f"{self._folder / name}: {error.strerror}") from error
-
-    def read(self, name: str, start: int, count: int) -> bytes:
-        try:
-            with (self._folder / name).open("rb") as file:
-                file.seek(start)
-                return file.read(count)
-        except OSError as error:
-            raise SegmentUnavailable(f"{self._folder / name}: {error.strerror}") from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """A renamed file is there after a power failure only when its folder was written too."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def open_store(location: str) -> SegmentStore:
-    """The store at a location that a note names."""
-    return FolderStore(Path(location))
-
-
 def decode_segment(data: bytes) -> Segment:
     """The segment in a note. Raises `DecodeError`."""
     try:
@@ -135,58 +62,98 @@ def segments(snapshot: Snapshot, keys: LogKeys) -> list[Segment]:
 
 
 class SegmentReader:
-    """Reads records out of segments; keeps the last frames and indexes that it read. Safe in many threads."""
+    """Reads records out of segments; keeps what it last read of the last few. Safe in many threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._frames: OrderedDict[tuple[str, str, int], tuple[bytes, ...]] = OrderedDict()
-        self._indexes: OrderedDict[tuple[str, str], list[tuple[int, int, int]]] = OrderedDict()
+        self._open: OrderedDict[tuple[str, str], _OpenSegment] = OrderedDict()
 
     def frame(self, segment: Segment, position: int) -> tuple[int, tuple[bytes, ...]]:
         """The records of the frame that has `position`, and the first one's position.
 
         Raises `DecodeError` and `SegmentUnavailable`.
         """
+        key = (segment.location, segment.name)
         with self._lock:
-            index = self._index(segment)
-            first, start, count = index[bisect_right(index, position, key=itemgetter(0)) - 1]
-            key = (segment.location, segment.name, first)
-            if (records := self._frames.get(key)) is None:
-                records = self._frames[key] = self._read_frame(segment, first, start, count)
-                if len(self._frames) > MAX_CACHED_FRAMES:
-                    self._frames.popitem(last=False)
+            if key not in self._open:
+                self._open[key] = _OpenSegment(segment)
+                if len(self._open) > MAX_OPEN_SEGMENTS:
+                    self._open.popitem(last=False)
+            self._open.move_to_end(key)
+            found = self._open[key]
+        # Others are not kept waiting by a store that does not answer.
+        return found.frame(position)
+
+
+class _OpenSegment:
+    """A segment of which as much is read as is needed."""
+
+    def __init__(self, segment: Segment) -> None:
+        self._segment = segment
+        self._lock = threading.Lock()
+        try:
+            self._store = open_store(segment.location, "location")
+        except InvalidInput as error:
+            raise SegmentUnavailable(f"the segment {segment.name}: {error}") from None
+        self._blocks: OrderedDict[int, bytes] = OrderedDict()
+        self._frames: OrderedDict[int, tuple[bytes, ...]] = OrderedDict()
+        self._index: list[tuple[int, int, int]] = []
+        """The first position, first byte and size in bytes of each frame so far."""
+        self._next_position, self._next_start = segment.first_position, header_bytes(segment.region)
+
+    def frame(self, position: int) -> tuple[int, tuple[bytes, ...]]:
+        """See `SegmentReader.frame`."""
+        segment = self._segment
+        if not segment.first_position <= position <= segment.last_position:
+            raise InvalidLogFile(f"the segment {segment.name} should not have position {position}")
+        with self._lock:
+            while self._next_position <= position:
+                self._read_head()
+            first, start, count = self._index[bisect_right(self._index, position, key=itemgetter(0)) - 1]
+            if (records := self._frames.get(first)) is None:
+                records = self._read_frame(first, start, count)
+                _keep(self._frames, first, records, MAX_CACHED_FRAMES)
         if not first <= position < first + len(records):
             raise InvalidLogFile(f"the segment {segment.name} has no position {position}")
         return first, records
 
-    def _read_frame(self, segment: Segment, first: int, start: int, count: int) -> tuple[bytes, ...]:
-        data = open_store(segment.location).read(segment.name, start, count)
+    def _read_head(self) -> None:
+        """Add the next frame to the index."""
+        position, start = self._next_position, self._next_start
+        head = read_frame_head(self._read(start, FRAME_HEAD_BYTES))
+        if head.first_position != position:
+            raise InvalidLogFile(f"the segment {self._segment.name} lacks position {position}")
+        count = FRAME_HEAD_BYTES + head.compressed_bytes
+        self._index.append((position, start, count))
+        self._next_position, self._next_start = position + head.count, start + count
+
+    def _read_frame(self, first: int, start: int, count: int) -> tuple[bytes, ...]:
+        data = self._read(start, count)
         if len(data) != count or read_frame_head(data).first_position != first:
-            raise InvalidLogFile(f"the segment {segment.name} was changed")
+            raise InvalidLogFile(f"the segment {self._segment.name} was changed")
         return read_frame(data)
 
-    def _index(self, segment: Segment) -> list[tuple[int, int, int]]:
-        """The first position, first byte and size in bytes of each frame."""
-        key = (segment.location, segment.name)
-        if (index := self._indexes.get(key)) is None:
-            index = self._read_index(segment)
-            self._indexes[key] = index
-            if len(self._indexes) > MAX_CACHED_INDEXES:
-                self._indexes.popitem(last=False)
-        return index
+    def _read(self, start: int, count: int) -> bytes:
+        """Up to `count` bytes; less than a block comes out of whole ones, as heads and frames follow each other."""
+        size = self._store.block_bytes
+        if count > size:
+            return self._store.read(self._segment.name, start, count)
+        numbers = range(start // size, (start + count - 1) // size + 1)
+        return b"".join(map(self._block, numbers))[start % size :][:count]
 
-    def _read_index(self, segment: Segment) -> list[tuple[int, int, int]]:
-        store = open_store(segment.location)
-        index: list[tuple[int, int, int]] = []
-        position, start = segment.first_position, header_bytes(segment.region)
-        while position <= segment.last_position:
-            head = read_frame_head(store.read(segment.name, start, FRAME_HEAD_BYTES))
-            if head.first_position != position:
-                raise InvalidLogFile(f"the segment {segment.name} lacks position {position}")
-            count = FRAME_HEAD_BYTES + head.compressed_bytes
-            index.append((position, start, count))
-            position, start = position + head.count, start + count
-        return index
+    def _block(self, number: int) -> bytes:
+        if (block := self._blocks.get(number)) is None:
+            size = self._store.block_bytes
+            block = self._store.read(self._segment.name, number * size, size)
+            _keep(self._blocks, number, block, MAX_CACHED_BLOCKS)
+        self._blocks.move_to_end(number)
+        return block
+
+
+def _keep(kept: OrderedDict[int, _Value], key: int, value: _Value, limit: int) -> None:
+    kept[key] = value
+    if len(kept) > limit:
+        kept.popitem(last=False)
 
 
 class ArchivedSnapshot(ClosedAtExit):

@@ -4,7 +4,7 @@ Adapters stand beside it: `lmdb` (embedded, the default), `tikv` (a cluster), `m
 All pass one conformance suite. The port is synchronous; trio code reaches it through `trio.to_thread`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -15,6 +15,12 @@ MAX_KEY_BYTES = 511
 
 MAX_VALUE_BYTES = 1024 * 1024
 """Keeps a page of a scan well under the 4 MiB at which a TiKV response fails."""
+
+
+MAX_KEYS_PER_TRANSACTION = 2048
+"""Written or locked. TiKV's library sends each part of a commit with the names of all its keys: a quarter of a second
+for so many.
+"""
 
 
 class EngineError(MuError):
@@ -34,7 +40,7 @@ class KeyExists(EngineError):
 
 
 class TooLarge(EngineError):
-    """A key or a value is above its limit (or a key is empty)."""
+    """A key or a value is above its limit (or a key is empty), or a transaction has too many keys or bytes."""
 
 
 class Unavailable(EngineError):
@@ -88,6 +94,10 @@ class Transaction(Snapshot, Protocol):
         """Set the value of `key`. Raises `TooLarge`."""
         ...
 
+    def put_many(self, pairs: Mapping[bytes, bytes]) -> None:
+        """Set the values of many keys. Raises `TooLarge`, and then none is set."""
+        ...
+
     def insert(self, key: bytes, value: bytes) -> None:
         """Set the value of a new `key`; `KeyExists` here or at `commit` if it is there. Raises `TooLarge`."""
         ...
@@ -107,8 +117,8 @@ class Transaction(Snapshot, Protocol):
     def commit(self) -> None:
         """Make the writes durable, all together.
 
-        Raises `Conflict`, `KeyExists`, `Unavailable`, `OutcomeUnknown`, and `TooLarge` where a cluster bounds a
-        transaction's keys or bytes. The transaction is over in any case.
+        Raises `Conflict`, `KeyExists`, `Unavailable`, `OutcomeUnknown`, and `TooLarge` for more than
+        `MAX_KEYS_PER_TRANSACTION` keys, or for more bytes than a cluster takes. The transaction is over in any case.
         """
         ...
 

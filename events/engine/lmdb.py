@@ -9,7 +9,7 @@ import lmdb
 import lmdb.verify
 
 from contract.errors import DecodeError
-from events.engine import OutcomeUnknown, Unavailable
+from events.engine import MAX_KEY_BYTES, OutcomeUnknown, Unavailable
 from events.engine.closing import ClosedAtExit
 from events.engine.transaction import BufferedTransaction, check_unchanged
 
@@ -137,11 +137,15 @@ class LmdbEngine:
             # Consecutive numbers mean that no commit came between.
             if writer.id() != reader.id() + 1:
                 check_unchanged(writes.keys() | locked, inserted, before=reader.get, now=writer.get)
+            pairs = [(key, value) for key, value in writes.items() if value is not None]
+            # In key order, which the tree takes best.
+            pairs.sort()
             with writer.cursor() as cursor:
-                cursor.putmulti(sorted((key, value) for key, value in writes.items() if value is not None))
-            for key, value in writes.items():
-                if value is None:
-                    writer.delete(key)
+                cursor.putmulti(pairs)
+            if len(pairs) < len(writes):
+                for key, value in writes.items():
+                    if value is None:
+                        writer.delete(key)
         except lmdb.Error as error:
             writer.abort()
             raise self._nothing_written(error) from error
@@ -185,7 +189,13 @@ class LmdbSnapshot(ClosedAtExit):
             raise Unavailable(f"the engine cannot read: {error}") from error
 
     def get_many(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
-        return {key: value for key in keys if (value := self.get(key)) is not None}
+        self._check_open()
+        wanted = [key for key in keys if 0 < len(key) <= MAX_KEY_BYTES]
+        try:
+            with self._reader.cursor() as cursor:
+                return dict(cursor.getmulti(wanted))
+        except lmdb.Error as error:
+            raise Unavailable(f"the engine cannot read: {error}") from error
 
     def scan(
         self, start: bytes, end: bytes | None, *, limit: int | None = None, reverse: bool = False

@@ -1,9 +1,18 @@
 """A transaction's own writes, kept over the snapshot it began with: what every optimistic adapter shares."""
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from events.engine import MAX_KEY_BYTES, MAX_VALUE_BYTES, Conflict, KeyExists, Snapshot, TooLarge, Unavailable
+from events.engine import (
+    MAX_KEY_BYTES,
+    MAX_KEYS_PER_TRANSACTION,
+    MAX_VALUE_BYTES,
+    Conflict,
+    KeyExists,
+    Snapshot,
+    TooLarge,
+    Unavailable,
+)
 from events.engine.closing import ClosedAtExit
 
 Commit = Callable[[dict[bytes, bytes | None], set[bytes], set[bytes]], None]
@@ -98,6 +107,14 @@ class BufferedTransaction(ClosedAtExit):
         check_pair(key, value)
         self._writes[key] = value
 
+    def put_many(self, pairs: Mapping[bytes, bytes]) -> None:
+        self._check_open()
+        for key, value in pairs.items():
+            # as `check_pair`, which this is spared for each of thousands
+            if not 0 < len(key) <= MAX_KEY_BYTES or len(value) > MAX_VALUE_BYTES:
+                check_pair(key, value)
+        self._writes.update(pairs)
+
     def insert(self, key: bytes, value: bytes) -> None:
         self._check_open()
         check_pair(key, value)
@@ -124,7 +141,10 @@ class BufferedTransaction(ClosedAtExit):
     def commit(self) -> None:
         self._check_open()
         try:
-            if self._writes or self._locked:
+            keys = len(self._writes.keys() | self._locked) if self._locked else len(self._writes)
+            if keys > MAX_KEYS_PER_TRANSACTION:
+                raise TooLarge(f"a transaction has up to {MAX_KEYS_PER_TRANSACTION} keys, this one {keys}")
+            if keys:
                 self._commit_writes(self._writes, self._inserted, self._locked)
         finally:
             self.close()

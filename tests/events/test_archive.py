@@ -13,7 +13,8 @@ from events.export import describe, export
 from events.log import StreamConflict
 from events.log_file import InvalidLogFile
 from events.recorder import EngineProcessRecorder
-from events.segments import FolderStore, Segment
+from events.segment_store.folder import FolderStore
+from events.segments import Segment
 from events.verify import verify
 from tests.entries import source_of
 from tests.events.logs import append_failures, failed, fill, log_records

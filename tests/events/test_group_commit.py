@@ -1,17 +1,29 @@
 """Who comes while a commit is under way is committed with the next; each writer learns what came of its own."""
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import trio
 import trio.testing
-from eventsourcing.persistence import IntegrityError, StoredEvent
+from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
+from hypothesis import given
+from hypothesis import strategies as st
 
 from events.engine.lmdb import LmdbEngine
 from events.engine.memory import MemoryEngine
-from events.group_commit import MAX_EVENTS_PER_COMMIT, GroupCommit, Insert, TaskGroupCommit
+from events.group_commit import GroupCommit, TaskGroupCommit, take_batch
+from events.insert import (
+    KEYS_PER_EVENT,
+    MAX_BYTES_PER_COMMIT,
+    MAX_EVENTS_PER_BATCH,
+    MAX_KEYS_PER_COMMIT,
+    Insert,
+    insert_of_stored,
+    insert_of_stream,
+)
 from events.log import StreamConflict
 from events.recorder import EngineProcessRecorder
 from events.verify import verify
@@ -21,7 +33,7 @@ PATIENCE_SECONDS = 20.0
 
 
 def insert(events: int = 1, stream: str = "a") -> Insert:
-    return Insert([StoredEvent(stream, version, "t", b"") for version in range(1, 1 + events)], None, 0)
+    return insert_of_stream(stream, 0, [("t", b"")] * events)
 
 
 class Disk:
@@ -75,7 +87,7 @@ def test_who_comes_during_a_commit_is_committed_with_the_next():
 def test_a_commit_is_bounded():
     disk = Disk()
     group = GroupCommit(disk.commit)
-    half = MAX_EVENTS_PER_COMMIT // 2
+    half = MAX_KEYS_PER_COMMIT // KEYS_PER_EVENT // 2
     first = in_threads(1, lambda: group.insert([insert()]))
     assert disk.in_first.wait(PATIENCE_SECONDS)
     others = in_threads(3, lambda: group.insert([insert(half)]))
@@ -103,6 +115,77 @@ def test_what_the_commit_raises_is_everybodys_error():
     assert after.result() == [1]
 
 
+def sized(keys: int, size_bytes: int) -> Insert:
+    made = Insert((), ())
+    made.keys, made.size_bytes = keys, size_bytes
+    return made
+
+
+@given(st.lists(st.builds(sized, st.integers(0, 900), st.integers(0, MAX_BYTES_PER_COMMIT)), min_size=1))
+def test_a_batch_is_the_longest_beginning_that_fits(inserts: list[Insert]):
+    queue = deque(inserts)
+    batch = take_batch(queue)
+    assert batch + list(queue) == inserts
+
+    def fits(count: int) -> bool:
+        taken = inserts[:count]
+        return (
+            sum(one.keys for one in taken) <= MAX_KEYS_PER_COMMIT
+            and sum(one.size_bytes for one in taken) <= MAX_BYTES_PER_COMMIT
+        )
+
+    assert len(batch) == 1 or fits(len(batch))
+    assert not queue or not fits(len(batch) + 1)
+
+
+def test_the_largest_batch_with_its_tracking_position_fits_into_a_transaction():
+    events = [StoredEvent("a", version, "t", b"") for version in range(MAX_EVENTS_PER_BATCH)]
+    assert insert_of_stored(events, Tracking("t", 1)).keys <= MAX_KEYS_PER_COMMIT
+
+
+def test_who_is_waited_for_in_vain_holds_a_commit_up_for_a_moment_only():
+    """After a commit of many, the next one waits for as many, who do not come."""
+    disk = Disk()
+    group = GroupCommit(disk.commit)
+    first = in_threads(1, lambda: group.insert([insert()]))
+    assert disk.in_first.wait(PATIENCE_SECONDS)
+    others = in_threads(4, lambda: group.insert([insert()]))
+    while waiting(group) < 4:
+        pass
+    disk.let_go.set()
+    for thread in first + others:
+        thread.join(PATIENCE_SECONDS)
+    for _ in range(3):
+        group.insert([insert()])
+    assert disk.batches == [1, 4, 1, 1, 1]
+
+
+async def test_a_thread_that_cannot_be_had_is_every_tasks_error():
+    def fail(inserts: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    group = TaskGroupCommit(fail)
+    inserts = [insert() for _ in range(3)]
+    async with trio.open_nursery() as nursery:
+        for one in inserts:
+            nursery.start_soon(group.insert, one)
+    for one in inserts:
+        with pytest.raises(RuntimeError, match="thread"):
+            one.result()
+
+
+async def test_tasks_that_are_cancelled_while_they_wait_have_their_commits():
+    log = open_log(MemoryEngine())
+    event = joined(0)
+    with trio.CancelScope() as scope:
+        async with trio.open_nursery() as nursery:
+            for number in range(9):
+                nursery.start_soon(log.append_from_task, f"{number}", 0, [(source_of(event), event)])
+            await trio.testing.wait_all_tasks_blocked(0)
+            scope.cancel()
+    assert log.head().position == 9
+
+
 async def test_tasks_share_a_commit_and_the_next_takes_over(autojump_clock: trio.testing.MockClock):
     batches: list[int] = []
 
@@ -117,7 +200,9 @@ async def test_tasks_share_a_commit_and_the_next_takes_over(autojump_clock: trio
 
     async def write() -> None:
         for _ in range(2):
-            results.extend(await group.insert(insert()))
+            mine = insert()
+            await group.insert(mine)
+            results.extend(mine.result())
 
     async with trio.open_nursery() as nursery:
         for _ in range(5):
@@ -156,7 +241,7 @@ async def test_one_writers_conflict_is_not_anothers():
 
 def test_writers_of_one_stream_in_one_commit_conflict_with_each_other():
     recorder = EngineProcessRecorder(MemoryEngine())
-    one, other, third = insert(), insert(), Insert([StoredEvent("a", 2, "t", b"")], None, 1)
+    one, other, third = insert(), insert(), insert_of_stream("a", 1, [("t", b"")])
     recorder.insert_together([one, other, third])
     assert one.result() == [1]
     with pytest.raises(IntegrityError):

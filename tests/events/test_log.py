@@ -5,16 +5,10 @@ import pytest
 import trio
 import trio.testing
 
+from events import following
 from events.engine.lmdb import LmdbEngine
 from events.engine.memory import MemoryEngine
-from events.log import (
-    FIRST_LOOK_SECONDS,
-    LONGEST_CHEAP_LOOK_SECONDS,
-    LOOK_SHARE,
-    Log,
-    StreamConflict,
-    pause_seconds,
-)
+from events.log import Log, StreamConflict
 from events.log_keys import Head
 from tests.entries import append_all, joined, open_log, source_of
 
@@ -66,7 +60,7 @@ def test_replay_reads_past_one_batch(log: Log):
     assert last.event == EVENT
 
 
-# these two run on the real clock: autojump would jump while a thread works
+# these run on the real clock: autojump would jump while a thread works
 
 
 async def test_follow_gives_what_is_there_and_is_woken_by_appends_in_any_thread(log: Log):
@@ -109,6 +103,54 @@ async def test_follow_finds_the_appends_of_another_process_by_polling():
             theirs.append("a", theirs.version("a"), [PAIR])
 
 
+async def test_a_hint_makes_a_follower_look_long_before_it_would(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(following, "FIRST_LOOK_SECONDS", 3600.0)
+    engine = MemoryEngine()
+    ours, theirs = open_log(engine), open_log(engine)
+    ours.append("a", 0, [PAIR])
+    with trio.fail_after(10):
+        async for entries in ours.follow(poll_seconds=3600):
+            last = entries[-1].position
+            assert last == theirs.head().position
+            if last == 4:
+                break
+            ours.hint(last)
+            theirs.append("a", last, [PAIR])
+            await trio.to_thread.run_sync(ours.hint, last + 1)
+
+
+async def test_appends_of_this_process_are_told_and_those_of_others_are_not():
+    engine = MemoryEngine()
+    ours, theirs = open_log(engine), open_log(engine)
+    ours.append("a", 0, [PAIR, PAIR])
+    told: list[int] = []
+    with trio.fail_after(10):
+        async for position in ours.appends():
+            told.append(position)
+            if position == 6:
+                break
+            theirs.append("a", position, [PAIR])
+            await trio.to_thread.run_sync(ours.append, "a", position + 1, [PAIR])
+    assert told == [2, 4, 6]
+
+
+async def test_appends_that_come_while_the_caller_is_busy_are_told_as_one(log: Log):
+    told: list[int] = []
+    with trio.fail_after(10):
+        log.append("a", 0, [PAIR])
+        async for position in log.appends():
+            told.append(position)
+            if position > 1:
+                break
+            for version in range(1, 5):
+                log.append("a", version, [PAIR])
+            with pytest.raises(StreamConflict):
+                log.append("a", 0, [PAIR])
+            await log.append_from_task("a", 5, [])
+            await trio.testing.wait_all_tasks_blocked()
+    assert told == [1, 5]
+
+
 def test_a_log_on_disk_is_there_after_reopening(tmp_path: Path):
     engine = LmdbEngine(tmp_path)
     open_log(engine).append("a", 0, [PAIR])
@@ -122,6 +164,7 @@ def test_a_log_on_disk_is_there_after_reopening(tmp_path: Path):
 APPEND_ELSEWHERE = """
 import sys
 from pathlib import Path
+from events import following
 from events.engine.lmdb import LmdbEngine
 from tests.entries import joined, open_log, source_of
 event = joined(0)
@@ -144,10 +187,3 @@ async def test_follow_sees_a_commit_of_another_process_long_before_it_would_look
                 assert [entry.stream for entry in entries] == ["elsewhere"]
                 break
     engine.close()
-
-
-def test_a_follower_looks_less_often_the_longer_nothing_comes():
-    for quiet_seconds in (0.0, 0.1, 1.0, 60.0):
-        pause = pause_seconds(quiet_seconds, cheap=False)
-        assert pause == pytest.approx(FIRST_LOOK_SECONDS + LOOK_SHARE * quiet_seconds)
-        assert pause_seconds(quiet_seconds, cheap=True) == min(pause, LONGEST_CHEAP_LOOK_SECONDS)

@@ -8,8 +8,17 @@ from events.codec import Recorded, encode
 from events.engine import Conflict, OutcomeUnknown, Unavailable
 from events.engine.memory import MemoryEngine
 from events.export import describe, export
+from events.insert import MAX_BYTES_PER_COMMIT
 from events.log_file import InvalidLogFile, TruncatedLogFile
-from events.log_import import DifferentLog, Imported, InvalidEntry, LogImport, LogMoved
+from events.log_import import (
+    MAX_RECORDS_PER_TRANSACTION,
+    DifferentLog,
+    Imported,
+    InvalidEntry,
+    LogImport,
+    LogMoved,
+    batches,
+)
 from events.log_keys import Head
 from events.record import ZERO_HASH, Record
 from events.recorder import EngineProcessRecorder
@@ -41,6 +50,22 @@ def test_a_whole_log_is_the_same_key_by_key():
     head = Head(*EngineProcessRecorder(theirs).head())
     assert imported == Imported(0, 700, head)
     assert verify(EngineProcessRecorder(ours)).position == 700
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=30))
+def test_records_are_written_as_many_at_a_time_as_fit(quarters: list[int]):
+    records = [b"r" * (MAX_BYTES_PER_COMMIT // 4 * number) for number in quarters] * 20
+    written = list(batches(records))
+    assert [record for batch in written for record in batch] == records
+    for batch, after in zip(written, [*written[1:], None], strict=True):
+        size_bytes = sum(map(len, batch))
+        assert 0 < len(batch) <= MAX_RECORDS_PER_TRANSACTION
+        assert size_bytes <= MAX_BYTES_PER_COMMIT
+        assert (
+            after is None
+            or len(batch) == MAX_RECORDS_PER_TRANSACTION
+            or size_bytes + len(after[0]) > MAX_BYTES_PER_COMMIT
+        )
 
 
 def test_an_imported_log_is_appended_to_as_any_other():

@@ -9,12 +9,8 @@ from eventsourcing.utils import get_topic
 
 from contract.errors import DecodeError, InvalidInput
 from events.engine import MAX_VALUE_BYTES, Unavailable
-from events.entries import (
-    MAX_EVENTS_PER_BATCH,
-    MAX_PREFIX_BYTES,
-    MAX_TRACKING_NAME_BYTES,
-    EngineFailure,
-)
+from events.entries import MAX_PREFIX_BYTES, EngineFailure
+from events.insert import MAX_EVENTS_PER_BATCH, MAX_TRACKING_NAME_BYTES
 from events.record import MAX_STREAM_ID_BYTES, MAX_VERSION, ZERO_HASH, InvalidRecord, Record
 from events.recorder import EngineApplicationRecorder, EngineProcessRecorder, Factory
 from tests.events.recorded import contents, stored
@@ -285,3 +281,26 @@ def test_the_factory_takes_recorder_classes_by_topic():
     factory = Factory({"PROCESS_RECORDER_TOPIC": get_topic(OwnRecorder)})
     with pytest.raises(InvalidInput, match="PROCESS_RECORDER_TOPIC"):
         factory.process_recorder()
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"PD_ENDPOINTS": "nowhere", "ENGINE_PREFIX": "p"}, "PD_ENDPOINTS"),
+        ({"PD_ENDPOINTS": "host:2379"}, "ENGINE_PREFIX"),
+        ({"PD_ENDPOINTS": "host:2379", "ENGINE_FOLDER": "folder"}, "PD_ENDPOINTS"),
+        ({"PD_ENDPOINTS": "host:2379", "ENGINE_PREFIX": "p" * 65}, "ENGINE_PREFIX"),
+        ({"ENGINE_FOLDER": "folder", "ENGINE_PREFIX": "p"}, "ENGINE_PREFIX"),
+        ({"ENGINE_PREFIX": "p"}, "ENGINE_PREFIX"),
+    ],
+)
+def test_settings_that_name_no_engine_are_refused_by_their_name(settings, field):
+    with pytest.raises(InvalidInput) as caught:
+        Factory(settings)
+    assert caught.value.field == field
+
+
+def test_a_cluster_that_is_not_there_is_unavailable():
+    pytest.importorskip("tikv_client")
+    with pytest.raises(Unavailable):
+        Factory({"PD_ENDPOINTS": "127.0.0.1:1", "ENGINE_PREFIX": "p"})

@@ -1,8 +1,10 @@
 """The eventsourcing library's own test cases for recorders and factories, on every engine."""
 
+import secrets
 import tempfile
 from pathlib import Path
 
+import pytest
 from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate, event
 from eventsourcing.tests.persistence import (
@@ -24,7 +26,7 @@ from events.recorder import (
     EngineTrackingRecorder,
     Factory,
 )
-from tests.tikv import new_tikv_engine
+from tests.tikv import PD_ADDRESS, new_tikv_engine
 
 
 class OnMemory:
@@ -157,6 +159,21 @@ class TestFactoryOnLmdb(TestFactoryOnMemory):
         assert isinstance(self.factory.engine, LmdbEngine)
 
 
+class TestFactoryOnTikv(TestFactoryOnMemory):
+    def setUp(self):
+        new_tikv_engine().close()
+        self.env = Environment(
+            "Test",
+            {
+                "PERSISTENCE_MODULE": "events.recorder",
+                "PD_ENDPOINTS": PD_ADDRESS,
+                "ENGINE_PREFIX": f"test/{secrets.token_hex(8)}",
+            },
+        )
+        InfrastructureFactoryTestCase.setUp(self)
+        assert type(self.factory.engine).__name__ == "TikvEngine"
+
+
 class Door(Aggregate):
     @event("Opened")
     def open(self):
@@ -167,8 +184,16 @@ class Doors(Application):
     is_snapshotting_enabled = True
 
 
-def test_an_application_of_the_library_survives_a_restart(tmp_path):
+@pytest.mark.parametrize("engine", ["lmdb", "tikv"])
+def test_an_application_of_the_library_survives_a_restart(tmp_path, engine):
     env = {"PERSISTENCE_MODULE": "events.recorder", "ENGINE_FOLDER": str(tmp_path)}
+    if engine == "tikv":
+        new_tikv_engine().close()
+        env = {
+            "PERSISTENCE_MODULE": "events.recorder",
+            "PD_ENDPOINTS": PD_ADDRESS,
+            "ENGINE_PREFIX": f"test/{secrets.token_hex(8)}",
+        }
     doors = Doors(env=env)
     door = Door()
     doors.save(door)

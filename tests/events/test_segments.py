@@ -1,6 +1,8 @@
-from collections.abc import Iterator
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,8 +11,10 @@ from contract.errors import DecodeError
 from events.archive import Archive
 from events.engine.memory import MemoryEngine
 from events.entries import EngineFailure
+from events.log_keys import LogKeys
 from events.recorder import EngineProcessRecorder
-from events.segments import FolderStore, SegmentUnavailable, decode_segment, open_store
+from events.segment_store.folder import FolderStore
+from events.segments import decode_segment
 from tests.events.logs import fill
 
 COUNT = 40
@@ -100,32 +104,86 @@ def test_every_altered_or_cut_segment_is_a_decode_error(tmp_path: Path):
             assert found == expected
 
 
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("block_bytes", [1, 100, 1000, 10**6])
+def test_a_store_is_asked_for_blocks(
+    tmp_path: Path,
+    whole: EngineProcessRecorder,
+    monkeypatch: pytest.MonkeyPatch,
+    block_bytes: int,
+    backwards: bool,
+):
+    monkeypatch.setattr("events.log_file.FRAME_BYTES", 500)
+    engine = archived(tmp_path, COUNT + 1, 1000)
+    [file] = tmp_path.glob("*.mulog")
+    asked: list[tuple[int, int]] = []
+    read = FolderStore.read
+
+    def counting(store: FolderStore, name: str, start: int, count: int) -> bytes:
+        asked.append((start, count))
+        return read(store, name, start, count)
+
+    monkeypatch.setattr(FolderStore, "read", counting)
+    monkeypatch.setattr(FolderStore, "block_bytes", block_bytes)
+    recorder = EngineProcessRecorder(engine)
+    positions = range(1, COUNT + 1)
+    for position in reversed(positions) if backwards else positions:
+        assert recorder.records(position, 1) == whole.records(position, 1)
+    if block_bytes > 500:
+        assert all(start % block_bytes == 0 and count == block_bytes for start, count in asked)
+        # Backwards, all of it is gone through first, to find the last.
+        assert len(asked) <= (2 if backwards else 1) * (file.stat().st_size // block_bytes + 1)
+
+
+def test_what_is_not_needed_of_a_segment_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("events.log_file.FRAME_BYTES", 500)
+    engine = archived(tmp_path, COUNT + 1, 1000)
+    [file] = tmp_path.glob("*.mulog")
+    data = file.read_bytes()
+    file.write_bytes(data[: len(data) // 2] + b"junk")
+    recorder = EngineProcessRecorder(engine)
+    assert [position for position, _ in recorder.records(1, 2)] == [1, 2]
+    with pytest.raises(DecodeError):
+        recorder.records(COUNT, 1)
+
+
+@pytest.mark.parametrize("location", ["gs://bucket", "s3://", "s3://bucket/..", ""])
+def test_a_note_that_names_no_store(tmp_path: Path, location: str):
+    engine = archived(tmp_path, 20, 100)
+    keys = LogKeys()
+    with engine.begin() as transaction:
+        segment = decode_segment(transaction.get(keys.segment(1)) or b"")
+        note = msgspec.structs.replace(segment, location=location)
+        transaction.put(keys.segment(1), msgspec.msgpack.encode(note))
+        transaction.commit()
+    with pytest.raises(EngineFailure, match="location"):
+        EngineProcessRecorder(engine).records(1, 1)
+
+
+def test_a_store_that_does_not_answer_keeps_no_others_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    engine = archived(tmp_path, COUNT + 1, 20)
+    asked, answer = threading.Event(), threading.Event()
+    read = FolderStore.read
+
+    def slow(store: FolderStore, name: str, start: int, count: int) -> bytes:
+        if name.startswith(f"{1:020}"):
+            asked.set()
+            answer.wait(60)
+        return read(store, name, start, count)
+
+    monkeypatch.setattr(FolderStore, "read", slow)
+    recorder = EngineProcessRecorder(engine)
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(recorder.records, 1, 1)
+        assert asked.wait(60)
+        assert recorder.records(21, 1)[0][0] == 21
+        answer.set()
+        assert waiting.result()[0][0] == 1
+
+
 @given(st.binary(max_size=100))
 def test_a_note_of_random_bytes(data: bytes):
     with pytest.raises(DecodeError):
         decode_segment(data)
-
-
-def test_a_folder_keeps_files_whole(tmp_path: Path):
-    store = FolderStore(tmp_path / "a" / "b")
-
-    def interrupted() -> Iterator[bytes]:
-        yield b"part"
-        raise InterruptedError("stopped")
-
-    store.put("one", [b"first", b" second"])
-    with pytest.raises(SegmentUnavailable):
-        store.put("two", interrupted())
-    with pytest.raises(SegmentUnavailable):
-        store.size_bytes("two")
-    store.put("one", [b"again"])
-    store = open_store(store.location)
-    assert (store.size_bytes("one"), store.read("one", 1, 3), store.read("one", 4, 9)) == (5, b"gai", b"n")
-    with pytest.raises(SegmentUnavailable):
-        store.read("two", 0, 1)
-
-
-def test_a_folder_that_cannot_be_written(tmp_path: Path):
-    (tmp_path / "file").touch()
-    with pytest.raises(SegmentUnavailable):
-        FolderStore(tmp_path / "file" / "new").put("one", [b""])

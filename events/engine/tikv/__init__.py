@@ -20,7 +20,7 @@ class TikvEngine:
     """The engine port on a TiKV cluster, through `tikv-client`; safe to use from any number of threads.
 
     A process has one connection to a cluster, whatever the number of engines. It must not be forked off a process
-    that has one. A commit that fails with `TooLarge` had too many keys or bytes for one transaction.
+    that has one.
     """
 
     def __init__(

@@ -160,11 +160,6 @@ class Committer:
         return {self._keyspace.outer(key): value for key, value in found.items()}
 
     def _check_size(self, change: Change) -> None:
-        keys = len(change.writes.keys() | change.locked)
-        if keys > self._limits.max_keys_per_transaction:
-            raise TooLarge(
-                f"a transaction has up to {self._limits.max_keys_per_transaction} keys, this one {keys}"
-            )
         if change.size_bytes > self._limits.max_bytes_per_transaction:
             raise TooLarge(
                 f"a transaction writes up to {self._limits.max_bytes_per_transaction} bytes, "

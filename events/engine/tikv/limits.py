@@ -13,8 +13,6 @@ class TikvLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Less than the 10 seconds after which the library begins to prolong a commit's locks."""
     resolve_seconds: float = 5.0
     """How long, beyond the life of its locks, the outcome of a commit that was not answered is looked for."""
-    max_keys_per_transaction: int = 4096
-    """The library sends every key with every part of a commit, so that time grows with the square: 0.4 s here."""
     max_bytes_per_transaction: int = 16 * 1024 * 1024
     max_page_bytes: int = 2 * 1024 * 1024
     """What a response is meant to have; one above 4 MiB fails, after 1.8 seconds of vain attempts."""

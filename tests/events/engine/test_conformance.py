@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import pytest
 
-from events.engine import MAX_KEY_BYTES, MAX_VALUE_BYTES, Conflict, KeyExists, TooLarge, Unavailable
+from events.engine import Conflict, KeyExists, TooLarge, Unavailable
 
 
 def put(engine, **pairs):
@@ -255,22 +255,16 @@ def test_of_two_inserts_of_a_key_one_wins(engine):
     assert everything(engine) == [(b"a", b"first")]
 
 
-def test_limits(engine):
-    longest, largest = b"k" * MAX_KEY_BYTES, b"v" * MAX_VALUE_BYTES
-    with engine.begin() as transaction:
-        for write in (transaction.put, transaction.insert):
-            for key, value in ((b"", b""), (longest + b"k", b""), (b"k", largest + b"v")):
-                with pytest.raises(TooLarge):
-                    write(key, value)
-        transaction.put(longest, largest)
-        transaction.delete(b"")
-        transaction.delete(longest + b"k")
+def test_put_many_is_all_or_none(letters):
+    with letters.begin() as transaction:
+        transaction.put_many({b"a": b"1", b"x": b"2"})
+        with pytest.raises(TooLarge):
+            transaction.put_many({b"b": b"3", b"": b"4"})
+        assert transaction.get_many([b"a", b"b", b"x"]) == {b"a": b"1", b"b": b"B", b"x": b"2"}
+        transaction.put_many({})
         transaction.commit()
-    with engine.snapshot() as snapshot:
-        assert snapshot.get(longest) == largest
-        assert snapshot.get(longest + b"k") is None
-        assert snapshot.get(b"") is None
-    assert everything(engine) == [(longest, largest)]
+    assert everything(letters)[:2] == [(b"a", b"1"), (b"b", b"B")]
+    assert keys(everything(letters)) == b"abcdefx"
 
 
 def test_what_is_over_refuses_everything_but_closing(letters):
@@ -288,6 +282,7 @@ def test_what_is_over_refuses_everything_but_closing(letters):
         for use in (
             over.commit,
             lambda over=over: over.put(b"a", b""),
+            lambda over=over: over.put_many({b"a": b""}),
             lambda over=over: over.insert(b"new", b""),
             lambda over=over: over.delete(b"a"),
             lambda over=over: over.delete_range(b"a", b"b"),
@@ -295,64 +290,6 @@ def test_what_is_over_refuses_everything_but_closing(letters):
         ):
             with pytest.raises(Unavailable):
                 use()
-
-
-@pytest.fixture
-def large_values(engine):
-    """Ten values of the largest size between small ones: far more than fits into one answer of a cluster."""
-    pairs = {
-        b"%02d" % number: b"%d" % number * (MAX_VALUE_BYTES if number % 3 == 0 else 1) for number in range(30)
-    }
-    pairs = {key: value[:MAX_VALUE_BYTES] for key, value in pairs.items()}
-    for key, value in pairs.items():
-        with engine.begin() as transaction:
-            transaction.put(key, value)
-            transaction.commit()
-    return pairs
-
-
-def test_reads_of_many_large_values(engine, large_values):
-    assert everything(engine) == list(large_values.items())
-    with engine.snapshot() as snapshot, engine.begin() as transaction:
-        assert list(snapshot.scan(b"", None, reverse=True)) == list(large_values.items())[::-1]
-        assert snapshot.get_many(large_values) == large_values
-        assert transaction.get_many(large_values) == large_values
-        transaction.delete_range(b"", b"\xff")
-        transaction.commit()
-    assert everything(engine) == []
-
-
-def test_ranges_of_many_keys(engine):
-    names = [b"many/%d/%04d" % (block, number) for block in (0, 1, 7) for number in range(700)]
-    for first in range(0, len(names), 700):
-        with engine.begin() as transaction:
-            for name in names[first : first + 700]:
-                transaction.put(name, name)
-            transaction.commit()
-    expected = [(name, name) for name in names]
-    with engine.snapshot() as snapshot:
-        assert list(snapshot.scan(b"", None)) == expected
-        assert list(snapshot.scan(b"", None, reverse=True)) == expected[::-1]
-        assert list(snapshot.scan(b"many/1", b"many/7/0100", limit=705)) == expected[700:1405]
-        assert list(snapshot.scan(b"many/1", None, limit=705, reverse=True)) == expected[::-1][:705]
-        assert list(snapshot.scan(b"many/0/0690", b"many/1/0010", reverse=True)) == expected[690:710][::-1]
-        assert snapshot.get_many(names) == dict(expected)
-    with engine.begin() as transaction:
-        transaction.delete_range(b"many/0/0100", b"many/7/0100")
-        transaction.commit()
-    assert everything(engine) == expected[:100] + expected[1500:]
-
-
-def test_keys_of_zeros_are_read_in_both_directions(engine):
-    names = [b"\0" * length for length in range(1, MAX_KEY_BYTES + 1)]
-    with engine.begin() as transaction:
-        for name in names:
-            transaction.put(name, b"")
-        transaction.commit()
-    with engine.snapshot() as snapshot:
-        assert [key for key, _ in snapshot.scan(b"", None)] == names
-        assert [key for key, _ in snapshot.scan(b"", None, reverse=True)] == names[::-1]
-        assert [key for key, _ in snapshot.scan(names[5], names[9], reverse=True)] == names[5:9][::-1]
 
 
 def test_a_value_that_was_changed_back_is_no_conflict(letters):

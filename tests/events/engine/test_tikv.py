@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("tikv_client")
 
 from contract.errors import InvalidInput
-from events.engine import Conflict, KeyExists, OutcomeUnknown, TooLarge, Unavailable
+from events.engine import MAX_KEYS_PER_TRANSACTION, Conflict, KeyExists, OutcomeUnknown, TooLarge, Unavailable
 from events.engine.tikv import TikvEngine
 from events.engine.tikv.connection import Connection
 from events.engine.tikv.keyspace import MAX_PREFIX_BYTES, Keyspace
@@ -23,6 +23,7 @@ from events.engine.tikv.limits import TikvLimits
 from events.engine.tikv.loop import run
 from events.engine.tikv.markers import MARKER_LIFETIME_MILLISECONDS, MARKER_NUMBER
 from events.engine.tikv.reading import View, current_timestamp
+from events.insert import MAX_BYTES_PER_COMMIT
 from tests.tikv import PD_ADDRESS, new_tikv_engine
 
 lost = []
@@ -147,19 +148,9 @@ def test_a_prefix_has_a_limit():
         Keyspace(b"p" * (MAX_PREFIX_BYTES + 1))
 
 
-def test_a_transaction_has_a_limit_of_keys_and_of_bytes():
-    engine = new_tikv_engine(max_keys_per_transaction=3, max_bytes_per_transaction=100)
-    with engine.begin() as transaction:
-        transaction.lock([b"l"])
-        for key in (b"a", b"b"):
-            transaction.put(key, b"")
-        transaction.commit()
-    with engine.begin() as transaction:
-        transaction.lock([b"l", b"c"])
-        for key in (b"a", b"b"):
-            transaction.put(key, b"new")
-        with pytest.raises(TooLarge, match="keys"):
-            transaction.commit()
+def test_a_transaction_has_a_limit_of_bytes():
+    engine = new_tikv_engine(max_bytes_per_transaction=100)
+    put(engine, b"a", b"")
     with engine.begin() as transaction:
         transaction.put(b"a", b"v" * 100)
         with pytest.raises(TooLarge, match="bytes"):
@@ -168,14 +159,14 @@ def test_a_transaction_has_a_limit_of_keys_and_of_bytes():
     engine.close()
 
 
-def test_as_many_keys_as_a_transaction_may_have(engine):
-    names = [b"%05d" % number for number in range(TikvLimits().max_keys_per_transaction)]
+def test_as_many_keys_as_a_transaction_may_have_with_as_many_bytes_as_a_group_commit(engine):
+    value = b"v" * (MAX_BYTES_PER_COMMIT // MAX_KEYS_PER_TRANSACTION)
+    pairs = {b"%05d" % number: value for number in range(MAX_KEYS_PER_TRANSACTION)}
     with engine.begin() as transaction:
-        for name in names:
-            transaction.put(name, name)
+        transaction.put_many(pairs)
         transaction.commit()
     with engine.snapshot() as snapshot:
-        assert sum(1 for _ in snapshot.scan(b"", None)) == len(names)
+        assert dict(snapshot.scan(b"", None)) == pairs
 
 
 @pytest.mark.parametrize(
