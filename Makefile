@@ -15,7 +15,7 @@ test: $(INSTALLED)
 # Everything that runs on a TiKV cluster, on the one at MU_TEST_PD=host:port; its tests keep to prefixes of their own.
 test-tikv: $(INSTALLED)
 	@test -n "$$MU_TEST_PD" || { echo "name a placement driver: MU_TEST_PD=host:port make test-tikv" >&2; exit 1; }
-	@$(BIN)/python -m pytest -q -k "tikv or Tikv" tests/events
+	@$(BIN)/python -m pytest -q -k "tikv or Tikv" tests/events tests/mu
 
 check: $(INSTALLED)
 	@$(BIN)/ruff check .

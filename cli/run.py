@@ -8,7 +8,9 @@ import trio
 
 from cli.local import Ports, deploy, region_with_node
 from cli.output import step
+from contract.errors import InvalidInput
 from contract.program_errors import ProgramError
+from mu.log_location import TIKV_SCHEME, is_on_tikv
 from mu.project import Project, load_project
 from mu.region_folder import DATA_FOLDER, RegionFolder
 
@@ -40,10 +42,20 @@ SLOT_SECONDS = 0.4
     show_default=f"{DATA_FOLDER} in the project folder",
     help="Where the chain and the log are kept.",
 )
-def run(folder: Path, port: int, rpc_port: int, data: Path | None) -> None:
+@click.option(
+    "--log",
+    "log_location",
+    metavar="tikv://HOST:PORT/PREFIX",
+    help="Keep the log on a TiKV cluster instead; said once, at the first run.",
+)
+def run(folder: Path, port: int, rpc_port: int, data: Path | None, log_location: str | None) -> None:
     """Run the project in FOLDER on a local region until Ctrl-C. Nothing is lost between runs."""
     project = load_project(folder)
     region_folder = RegionFolder(data or folder / DATA_FOLDER)
+    if log_location is not None:
+        if not is_on_tikv(log_location):
+            raise InvalidInput("--log", f"{log_location} is not {TIKV_SCHEME}HOST:PORT/PREFIX")
+        region_folder.keep_log_at(log_location, "--log")
     trio.run(_run, project, region_folder, Ports(port, rpc_port))
 
 

@@ -20,7 +20,7 @@ def status(folder: Path, as_json: bool) -> None:
     if found is None:
         raise InvalidInput("folder", f"no node has run in {folder} yet")
     age_seconds = max(0.0, (wall_clock_milliseconds() - found.written_at) / 1000)
-    running = age_seconds <= MAX_AGE_SECONDS
+    running = age_seconds <= MAX_AGE_SECONDS and not found.left
     if as_json:
         document = {"running": running, "age_seconds": age_seconds, "problems": found.problems}
         click.echo(json.dumps(document | to_plain(found), indent=2))
@@ -31,7 +31,12 @@ def status(folder: Path, as_json: bool) -> None:
 
 
 def _show(found: NodeStatus, age_seconds: float, *, running: bool) -> None:
-    said = "running" if running else f"not running: it last wrote {age_seconds:.0f} s ago"
+    if running:
+        said = "running"
+    elif found.left:
+        said = f"not running: it left {age_seconds:.0f} s ago"
+    else:
+        said = f"not running: it last wrote {age_seconds:.0f} s ago"
     step("node", f"{found.node}, generation {found.generation}, port {found.port}, {said}")
     step("log", f"position {found.head}")
     for one in found.scopes:

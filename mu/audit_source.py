@@ -12,9 +12,8 @@ from events.engine.lmdb import LmdbEngine
 from events.export import READ_CHUNK_BYTES
 from events.log_import import LogImport
 from events.recorder import EngineProcessRecorder
+from mu.log_location import TIKV_SCHEME, is_on_tikv, open_engine
 from mu.region_folder import find_region_folder
-
-TIKV_SCHEME = "tikv://"
 
 
 @contextmanager
@@ -24,13 +23,13 @@ def open_source(text: str, field: str) -> Iterator[EngineProcessRecorder]:
     A file is read whole into a temporary folder, and checked on the way. Raises `InvalidInput`, `Unavailable`, and what
     a damaged file raises.
     """
-    if text.startswith(TIKV_SCHEME):
-        with _closing(_open_tikv(text.removeprefix(TIKV_SCHEME), field)) as recorder:
+    if is_on_tikv(text):
+        with _closing(open_engine(text, field)) as recorder:
             yield recorder
         return
     path = Path(text)
     if path.is_dir():
-        with _closing(LmdbEngine(find_region_folder(path).log)) as recorder:
+        with _closing(open_engine(find_region_folder(path).log_location, field)) as recorder:
             yield recorder
         return
     if not path.is_file():
@@ -54,18 +53,6 @@ def _closing(engine: Engine) -> Iterator[EngineProcessRecorder]:
         yield EngineProcessRecorder(engine)
     finally:
         engine.close()
-
-
-def _open_tikv(text: str, field: str) -> Engine:
-    addresses, _, prefix = text.partition("/")
-    if not all(address.rpartition(":")[2].isdecimal() for address in addresses.split(",")):
-        raise InvalidInput(field, f"{TIKV_SCHEME} is followed by HOST:PORT, not by {addresses}")
-    try:
-        # not everybody who audits has TiKV's client
-        from events.engine.tikv import TikvEngine
-    except ImportError as error:
-        raise InvalidInput(field, f"TiKV needs its client: {error}") from error
-    return TikvEngine.open(addresses.split(","), prefix.encode())
 
 
 def _reading(path: Path, field: str) -> BinaryIO:

@@ -4,6 +4,7 @@ import msgspec
 
 from events.chain.follower import FollowerLimits
 from mu.checkpointer import CheckpointLimits
+from mu.peers.hints import HintLimits
 from projections.runner import RunnerLimits
 
 KIBIBYTE = 1024
@@ -84,11 +85,11 @@ class LocalnetLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChainLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How a node finds out that a subscription is dead."""
+    """How a node finds out, within five seconds, that a subscription is dead."""
 
-    connect_seconds: float = 10.0
-    ping_seconds: float = 5.0
-    pong_seconds: float = 5.0
+    connect_seconds: float = 4.0
+    ping_seconds: float = 2.5
+    pong_seconds: float = 2.0
 
 
 class NodeLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,4 +101,5 @@ class NodeLimits(msgspec.Struct, frozen=True, kw_only=True):
     follower: FollowerLimits = FollowerLimits()
     projections: RunnerLimits = RunnerLimits()
     checkpoints: CheckpointLimits = CheckpointLimits()
+    hints: HintLimits = HintLimits()
     leave_seconds: float = 5.0

@@ -9,6 +9,7 @@ import trio
 from solana.rpc.async_api import AsyncClient
 from solana.rpc.commitment import Confirmed
 from solders.keypair import Keypair
+from solders.pubkey import Pubkey
 
 from contract.errors import MuError
 from events.catalogue import NodeSource
@@ -16,7 +17,7 @@ from events.chain.endpoints import EndpointLimits
 from events.chain.failover import FailoverReader
 from events.chain.follower import Follower
 from events.chain.pubsub import LogsSubscription
-from events.chain.rpc import RpcChainReader
+from events.chain.rpc import RpcChainReader, host_of
 from events.log import Log
 from mu.binaries import BinaryStore
 from mu.checkpointer import Checkpointer
@@ -27,6 +28,8 @@ from mu.gateway.handler import GatewayHandler
 from mu.http.message import Request
 from mu.http.server import serve
 from mu.node_journal import NodeJournal
+from mu.peers.datagrams import open_udp
+from mu.peers.hints import Hints, peers_of, region_id
 from mu.region_folder import OpenLog, RegionFolder, open_log, wall_clock_milliseconds
 from mu.runtime.outcome import Outcome
 from mu.runtime.pool import Runtime
@@ -37,9 +40,16 @@ from projections.runner import Runner
 logger = logging.getLogger(__name__)
 
 
+class RpcNode(msgspec.Struct, frozen=True):
+    """Where a node of the chain answers: its JSON-RPC and its PubSub."""
+
+    rpc_url: str
+    pubsub_url: str
+
+
 class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What a node needs to know: its folder, the region's account (base58), and where the chain answers: at `rpc_url`,
-    and at the others where that does not.
+    """What a node needs to know: its folder, the region's account (base58), and where the chain answers: at `rpc_url`
+    and `pubsub_url`, and at the others where that does not.
 
     `keypair` is the node's identity; `address` and the gateway's port are where other nodes can reach it.
     """
@@ -49,9 +59,14 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     region: str
     rpc_url: str
     pubsub_url: str
-    other_rpc_urls: tuple[str, ...] = ()
+    other_rpc_nodes: tuple[RpcNode, ...] = ()
     address: str = "127.0.0.1"
     limits: NodeLimits = NodeLimits()
+
+    @property
+    def rpc_nodes(self) -> tuple[RpcNode, ...]:
+        """All of the chain's nodes, the preferred one first."""
+        return RpcNode(self.rpc_url, self.pubsub_url), *self.other_rpc_nodes
 
 
 class NodeHooks(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +85,7 @@ class Node(msgspec.Struct, frozen=True):
     follower: Follower
     binaries: BinaryStore
     journal: NodeJournal
+    hints: Hints
     port: int
 
     @property
@@ -97,10 +113,12 @@ async def run_node(
             port=port,
         )
         binaries = BinaryStore(config.folder.binaries, max_binary_bytes=limits.runtime.max_binary_bytes)
+        status: StatusWriter | None = None
         try:
             async with (
                 Runtime.open(limits.runtime, config.folder.modules) as runtime,
                 _chain_reader(config) as reader,
+                open_udp(listeners, config.address, port) as datagrams,
             ):
                 source = NodeSource(journal.node, journal.generation)
                 follower = Follower(opened.log, reader, config.region, limits.follower, source=source)
@@ -109,6 +127,13 @@ async def run_node(
                     runner, deployer, runtime, journal.node, on_log=hooks.on_log, on_outcome=hooks.on_outcome
                 )
                 checkpointer = Checkpointer(opened.log, journal, config.keypair, limits.checkpoints)
+                hints = Hints(
+                    opened.log,
+                    region_id(Pubkey.from_string(config.region)),
+                    lambda: peers_of(journal.node, runner.get(Membership).state.members),
+                    datagrams,
+                    limits.hints,
+                )
                 status = StatusWriter(
                     folder=config.folder.root,
                     node=journal.node,
@@ -118,19 +143,21 @@ async def run_node(
                     runner=runner,
                     followers=(follower,),
                     endpoints=lambda: endpoint_statuses(reader.endpoints, reader.current),
+                    hints=hints.counts,
                     now=wall_clock_milliseconds,
                 )
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(runner.run)
-                    nursery.start_soon(follower.run, _subscription(config))
+                    nursery.start_soon(hints.run)
+                    nursery.start_soon(follower.run, *_subscriptions(config))
                     nursery.start_soon(deployer.run)
                     nursery.start_soon(status.run)
                     nursery.start_soon(checkpointer.run)
                     await nursery.start(_serve, handler, listeners, config, hooks)
-                    yield Node(opened, runner, follower, binaries, journal, port)
+                    yield Node(opened, runner, follower, binaries, journal, hints, port)
                     nursery.cancel_scope.cancel()
         finally:
-            await _leave(journal, runner, limits)
+            await _leave(journal, runner, limits, status)
 
 
 async def _serve(
@@ -151,32 +178,43 @@ async def _chain_reader(config: NodeConfig) -> AsyncIterator[FailoverReader]:
     """A reader on all RPC nodes."""
     seconds = config.limits.follower.answer_seconds
     async with AsyncExitStack() as stack:
-        clients = {
-            url: await stack.enter_async_context(AsyncClient(url, Confirmed, timeout=seconds))
-            for url in (config.rpc_url, *config.other_rpc_urls)
-        }
-        readers = {url: RpcChainReader(client, timeout_seconds=seconds) for url, client in clients.items()}
+        readers: dict[str, RpcChainReader] = {}
+        for place, one in enumerate(config.rpc_nodes):
+            client = await stack.enter_async_context(AsyncClient(one.rpc_url, Confirmed, timeout=seconds))
+            # two URLs may differ in what is not shown of them
+            name = host_of(one.rpc_url)
+            readers[f"{name} ({place + 1})" if name in readers else name] = RpcChainReader(
+                client, timeout_seconds=seconds
+            )
         yield FailoverReader(readers, EndpointLimits(stalled_seconds=config.limits.follower.stalled_seconds))
 
 
-def _subscription(config: NodeConfig) -> LogsSubscription:
+def _subscriptions(config: NodeConfig) -> list[LogsSubscription]:
+    """One at each RPC node; the follower has one at a time, and goes on to the next when it is lost."""
     chain = config.limits.chain
-    return LogsSubscription(
-        config.pubsub_url,
-        config.region,
-        connect_seconds=chain.connect_seconds,
-        ping_seconds=chain.ping_seconds,
-        pong_seconds=chain.pong_seconds,
-        commitment=str(Confirmed),
-    )
+    return [
+        LogsSubscription(
+            one.pubsub_url,
+            config.region,
+            connect_seconds=chain.connect_seconds,
+            ping_seconds=chain.ping_seconds,
+            pong_seconds=chain.pong_seconds,
+            commitment=config.limits.follower.commitment.value,
+        )
+        for one in config.rpc_nodes
+    ]
 
 
-async def _leave(journal: NodeJournal, runner: Runner, limits: NodeLimits) -> None:
+async def _leave(
+    journal: NodeJournal, runner: Runner, limits: NodeLimits, status: StatusWriter | None
+) -> None:
     """Say goodbye and keep checkpoints; a failure to is only logged, as the next start makes up for both."""
     with trio.move_on_after(limits.leave_seconds, shield=True):
         try:
             await journal.leave()
             await trio.to_thread.run_sync(runner.catch_up)
             await trio.to_thread.run_sync(runner.checkpoint)
+            if status is not None:
+                await status.write(runner.position, left=True)
         except MuError as error:
             logger.warning("leaving the region: %s", error)

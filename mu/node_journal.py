@@ -1,13 +1,21 @@
 """What a node says of itself in the log: it joins, it appends its own events, it leaves."""
 
+import logging
 from collections.abc import Sequence
+from itertools import islice
 
 import trio
 
-from events.catalogue import Event, NodeEvent, NodeJoined, NodeLeft, NodeLost, NodeSource
+from events.catalogue import Event, NodeEvent, NodeJoined, NodeLeft, NodeLost, NodeSource, Source
+from events.entries import EngineFailure, InsertOutcomeUnknown
 from events.log import Log
 from events.node import node_hash
 from projections.membership import Membership
+
+FIRST_RETRY_SECONDS = 0.1
+LONGEST_RETRY_SECONDS = 2.0
+
+logger = logging.getLogger(__name__)
 
 
 def node_stream(public_key: str) -> str:
@@ -18,8 +26,8 @@ def node_stream(public_key: str) -> str:
 class NodeJournal:
     """One generation of a node, as the writer of the node's stream.
 
-    Its appends raise `StreamConflict` when another has written to the stream: peers that took this node for lost, or
-    a later generation of it. The node must stop then.
+    Its appends wait out an engine that fails. They raise `StreamConflict` when another has written to the stream: peers
+    that took this node for lost, or a later generation of it. The node must stop then.
     """
 
     def __init__(self, log: Log, public_key: str, node: str, generation: int, version: int) -> None:
@@ -58,9 +66,31 @@ class NodeJournal:
         """Append events of this node, durably."""
         source = NodeSource(self.node, self.generation)
         stamped: Sequence[tuple[NodeSource, Event]] = [(source, event) for event in events]
+        retry_seconds, perhaps_written = FIRST_RETRY_SECONDS, False
         async with self._lock:
-            await self._log.append_from_task(self._stream, self._version, stamped)
-            self._version += len(events)
+            while True:
+                try:
+                    if not (perhaps_written and await self._ends_with(stamped)):
+                        await self._log.append_from_task(self._stream, self._version, stamped)
+                except EngineFailure as error:
+                    perhaps_written |= isinstance(error, InsertOutcomeUnknown)
+                    if retry_seconds == FIRST_RETRY_SECONDS:
+                        logger.warning("the node's events cannot be appended, and wait: %s", error)
+                    await trio.sleep(retry_seconds)
+                    retry_seconds = min(2 * retry_seconds, LONGEST_RETRY_SECONDS)
+                else:
+                    self._version += len(events)
+                    return
+
+    async def _ends_with(self, stamped: Sequence[tuple[NodeSource, Event]]) -> bool:
+        """Whether an append whose outcome was not known has written all the same: appends are whole or not at all."""
+
+        def last() -> list[tuple[Source, Event]]:
+            newest = islice(self._log.newest_first(self._stream), len(stamped))
+            return [(entry.source, entry.event) for entry in newest][::-1]
+
+        version = await trio.to_thread.run_sync(self._log.version, self._stream)
+        return version == self._version + len(stamped) and await trio.to_thread.run_sync(last) == stamped
 
     async def leave(self) -> None:
         """Say goodbye: the last event of this generation."""

@@ -10,12 +10,14 @@ from pathlib import Path
 import msgspec
 
 from contract.errors import InvalidInput
-from events.engine.lmdb import LmdbEngine
+from events.engine import Engine
 from events.log import Log
 from events.recorder import EngineProcessRecorder
+from mu.log_location import open_engine, split_tikv
 from projections.runner import Runner, RunnerLimits
 
 DATA_FOLDER = ".mu"
+LOCATION_FILE = "log-location"
 
 
 class RegionFolder(msgspec.Struct, frozen=True):
@@ -25,8 +27,42 @@ class RegionFolder(msgspec.Struct, frozen=True):
 
     @property
     def log(self) -> Path:
-        """The engine of the log and of the projections' checkpoints."""
+        """The engine of the log and of the projections' checkpoints, unless they are elsewhere."""
         return self.root / "log"
+
+    @property
+    def log_location(self) -> str:
+        """Where the engine of the log is (`mu.log_location`): where `keep_log_at` said, in this folder otherwise."""
+        try:
+            return (self.root / LOCATION_FILE).read_text().strip()
+        except FileNotFoundError:
+            return str(self.log)
+
+    def keep_log_at(self, location: str, field: str) -> None:
+        """Keep the region's log at a location on TiKV, from its first entry on.
+
+        Raises `InvalidInput` when it is kept elsewhere already, or another log is there; `Unavailable` when the
+        cluster does not answer.
+        """
+        if not split_tikv(location)[1]:
+            raise InvalidInput(field, f"{location} lacks the prefix that is the region's own: add /NAME")
+        if self.holds_region:
+            if self.log_location != location:
+                raise InvalidInput(field, f"the region's log is kept at {self.log_location} already")
+            return
+        engine = open_engine(location, field)
+        try:
+            if EngineProcessRecorder(engine).head()[0] > 0:
+                raise InvalidInput(field, f"{location} has another region's log; choose another prefix")
+        finally:
+            engine.close()
+        self.root.mkdir(parents=True, exist_ok=True)
+        (self.root / LOCATION_FILE).write_text(location + "\n")
+
+    @property
+    def holds_region(self) -> bool:
+        """Whether there is a region in the folder."""
+        return self.log.is_dir() or (self.root / LOCATION_FILE).is_file()
 
     @property
     def chain(self) -> Path:
@@ -67,8 +103,8 @@ class RegionFolder(msgspec.Struct, frozen=True):
 def find_region_folder(folder: Path) -> RegionFolder:
     """The region's folder that `folder` is, or holds as `.mu`. Raises `InvalidInput` where there is none."""
     for candidate in (folder / DATA_FOLDER, folder):
-        if (candidate / "log").is_dir():
-            return RegionFolder(candidate)
+        if (region := RegionFolder(candidate)).holds_region:
+            return region
     raise InvalidInput("--folder", f"{folder} holds no region; name the folder of a `mu run`")
 
 
@@ -80,7 +116,7 @@ def wall_clock_milliseconds() -> int:
 class OpenLog(msgspec.Struct, frozen=True):
     """A region's log and all that is read with it."""
 
-    engine: LmdbEngine
+    engine: Engine
     recorder: EngineProcessRecorder
     log: Log
 
@@ -100,8 +136,8 @@ class OpenLog(msgspec.Struct, frozen=True):
 
 @contextmanager
 def open_log(folder: RegionFolder) -> Iterator[OpenLog]:
-    """Open the log in a folder; a running node may have it open too."""
-    engine = LmdbEngine(folder.log)
+    """Open the log of a region; a running node may have it open too."""
+    engine = open_engine(folder.log_location, "--folder")
     try:
         recorder = EngineProcessRecorder(engine)
         yield OpenLog(engine, recorder, Log(recorder, wall_clock_milliseconds))

@@ -16,6 +16,7 @@ from contract.errors import DecodeError, MuError
 from events.chain.endpoints import Endpoint
 from events.chain.follower import Follower, FollowerState, Health
 from events.log import Log
+from mu.peers.hints import HintCounts
 from projections.runner import Runner
 
 STATUS_FILE = "status.json"
@@ -57,6 +58,9 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     scopes: tuple[FollowerState, ...]
     endpoints: tuple[EndpointStatus, ...]
     projections: tuple[ProjectionStatus, ...]
+    hints: HintCounts
+    left: bool = False
+    """Whether this is the last one: the node has left the region."""
 
     @property
     def problems(self) -> list[str]:
@@ -142,6 +146,10 @@ def metrics_text(status: NodeStatus) -> str:
          [(labels, one.slot) for labels, one in endpoints]),
         ("mu_rpc_endpoint_failures", "How often the RPC node has failed since the node started.",
          [(labels, one.failures) for labels, one in endpoints]),
+        ("mu_hints_sent", "Hints sent to peers.", [({}, status.hints.sent)]),
+        ("mu_hints_unsent", "Hints to peers that could not be sent.", [({}, status.hints.unsent)]),
+        ("mu_hints_taken", "Hints of peers that were taken.", [({}, status.hints.taken)]),
+        ("mu_hints_ignored", "Datagrams that are no hints of this region.", [({}, status.hints.ignored)]),
         ("mu_projection_position", "The last position that a projection has folded.",
          [(labels, one.position) for labels, one in projections]),
         ("mu_projection_parked", "Whether a projection is stopped by an event.",
@@ -175,10 +183,11 @@ class StatusWriter(msgspec.Struct, frozen=True, kw_only=True):
     runner: Runner
     followers: tuple[Follower, ...]
     endpoints: Callable[[], tuple[EndpointStatus, ...]]
+    hints: HintCounts
     now: Callable[[], int]
 
-    def status(self, head: int) -> NodeStatus:
-        """The status now; `head` is the log's last position."""
+    def status(self, head: int, *, left: bool) -> NodeStatus:
+        """The status now; `head` is the log's last position, `left` whether the node has left the region."""
         return NodeStatus(
             written_at=self.now(),
             node=self.node,
@@ -188,6 +197,8 @@ class StatusWriter(msgspec.Struct, frozen=True, kw_only=True):
             scopes=tuple(follower.state for follower in self.followers),
             endpoints=self.endpoints(),
             projections=projection_statuses(self.runner),
+            hints=self.hints,
+            left=left,
         )
 
     async def run(self) -> None:
@@ -202,9 +213,9 @@ class StatusWriter(msgspec.Struct, frozen=True, kw_only=True):
             await self.write(head)
             await trio.sleep(WRITE_SECONDS)
 
-    async def write(self, head: int) -> None:
+    async def write(self, head: int, *, left: bool = False) -> None:
         """Write both files."""
-        status = self.status(head)
+        status = self.status(head, left=left)
         try:
             await trio.to_thread.run_sync(self._replace, STATUS_FILE, encode_status(status))
             await trio.to_thread.run_sync(self._replace, METRICS_FILE, metrics_text(status).encode())

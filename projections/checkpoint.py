@@ -92,6 +92,11 @@ def put(
     return len(body)
 
 
+def key_count(state_bytes: int) -> int:
+    """How many keys a state of that size, as `put` gives it, has at the most."""
+    return 2 + state_bytes // PIECE_BYTES
+
+
 def get(snapshot: Snapshot, under: bytes, kind: type[P]) -> tuple[P, Header] | None:
     """The projection whose state is `under` a prefix, or None as for `load`."""
     pieces = [value for _, value in snapshot.scan(*_range(under))]

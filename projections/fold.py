@@ -59,18 +59,17 @@ class Fold(Generic[P]):
         """The last position that it has seen: what it is stopped at, or the last one folded."""
         return self.progress.position if self.progress.parked is None else self.progress.parked.position
 
-    def apply(self, entry: Entry) -> bool:
-        """Fold an entry of a kind that the projection reads; False if it raised, and may have changed its state half.
+    def apply(self, entry: Entry) -> Parked | None:
+        """Fold an entry of a kind that the projection reads. The progress is for the caller to move, once for many.
 
-        The progress is for the caller to move, once for many entries.
+        If it raised, what that was; it may have changed its state half then.
         """
         try:
             self.projection.apply(entry)
         except Exception:
-            self.progress.parked = Parked(entry.position, traceback.format_exc())
             logger.exception("projection %s: stopped at position %d", self.kind.name, entry.position)
-            return False
-        return True
+            return Parked(entry.position, traceback.format_exc())
+        return None
 
     def reach(self, entry: Entry) -> None:
         """It has folded everything up to `entry`."""
@@ -85,6 +84,20 @@ class Fold(Generic[P]):
         """Go to where `start` is."""
         self.projection = start.projection
         self.progress.position, self.progress.hash = start.position, start.hash
+
+    def beside(self, start: Start[P]) -> "Fold[P]":
+        """A copy of it that is where `start` is, and stops where it does."""
+        copy = Fold(self.kind, self._engine, self._is_of_this_log)
+        copy.begin(start)
+        copy.progress.parked = self.progress.parked
+        copy.bases = self.bases
+        return copy
+
+    def replace(self, copy: "Fold[P]") -> None:
+        """Become what a copy has become."""
+        self.projection = copy.projection
+        self.progress.position, self.progress.hash = copy.progress.position, copy.progress.hash
+        self.progress.parked = copy.progress.parked
 
     def start_before(self, stop: int) -> Start[P]:
         """Where to fold from to get before position `stop`: the newest state kept that is no later."""
@@ -112,9 +125,13 @@ class Fold(Generic[P]):
             self.bases.take(Base(position, self.progress.hash, self.projection.encode()))
 
     def resume(self) -> Unfinalized | None:
-        """Take up the checkpoint, with what may still be retracted of what it has folded; None where there is none."""
+        """Begin anew with the checkpoint, and return what may still be retracted of what it has folded; None, and from
+        nothing, where there is none.
+        """
+        self.bases = Bases()
         found = self._load(Place.LAST)
         if found is None:
+            self.projection, self.progress = self.kind(), Progress()
             return None
         self.projection, header = found
         self.progress = Progress(
@@ -124,7 +141,6 @@ class Fold(Generic[P]):
             snapshot_position=max(snapshots.positions(self._engine, self.kind.name), default=0),
             rebuilds=header.rebuilds,
         )
-        self.bases = Bases()
         return header.unfinalized
 
     def save(self, unfinalized: Unfinalized, *, snapshot_entries: int, max_snapshot_bytes: int) -> bool:

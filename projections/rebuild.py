@@ -71,13 +71,14 @@ class Rebuilding:
         projection, progress = self._runner.get(self._kind), self._progress
         last, final = prefix(Place.LAST, self._kind.name), prefix(Place.FINAL, self._kind.name)
         unfinalized = self._runner.unfinalized if progress.parked is None else Unfinalized()
+        self._remove_snapshots()
         for attempt in range(MAX_ATTEMPTS):
             with self._engine.begin() as transaction:
                 rebuilds = rebuilds_at(transaction, last, self._kind.version) + 1
                 put(transaction, last, projection, progress.position, progress.hash, unfinalized, rebuilds)
-                # both may have been made of what was wrong
+                # all may have been made of what was wrong; a node that runs may have made one since
                 remove(transaction, final)
-                snapshots.remove_all(transaction, self._kind.name)
+                snapshots.remove_some(transaction, self._kind.name)
                 try:
                     transaction.commit()
                 except Conflict:
@@ -86,6 +87,18 @@ class Rebuilding:
                     continue
             break
         self._keep_snapshots()
+
+    def _remove_snapshots(self) -> None:
+        more, attempts = True, 0
+        while more:
+            with self._engine.begin() as transaction:
+                more = snapshots.remove_some(transaction, self._kind.name)
+                try:
+                    transaction.commit()
+                except Conflict:
+                    more, attempts = True, attempts + 1
+                    if attempts == MAX_ATTEMPTS:
+                        raise
 
     def _keep_snapshots(self) -> None:
         for position in snapshots.positions(self._beside, self._kind.name):

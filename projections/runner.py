@@ -5,6 +5,7 @@ before what a `Retracted` names.
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,13 +13,14 @@ import trio
 
 from events.catalogue import Finality
 from events.engine import Engine, EngineError
-from events.log import FIRST_POSITION, Entry, Log
+from events.entries import EngineFailure
+from events.log import FIRST_POSITION, READ_BATCH_ENTRIES, Entry, Log
 from projections import snapshots
 from projections.checkpoint import Header
 from projections.deployments import Deployments
 from projections.fold import Fold, Progress, Start
 from projections.membership import Membership
-from projections.parking import REVISIONS, Revision, revision_of
+from projections.parking import REVISIONS, Parked, Revision, revision_of
 from projections.projection import Projection
 from projections.retraction import SETTLING, Unfinalized
 from projections.routes import Routes
@@ -34,9 +36,12 @@ logger = logging.getLogger(__name__)
 
 
 class RunnerLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How often the runner looks for entries of other processes, keeps a checkpoint, and with it a snapshot."""
+    """How often the runner looks for entries of other processes, tries again after the engine has failed, keeps a
+    checkpoint, and with it a snapshot.
+    """
 
     poll_seconds: float = 0.5
+    retry_seconds: float = 0.5
     checkpoint_entries: int = 10_000
     snapshot_entries: int = 10_000
     max_snapshot_bytes: int = snapshots.DEFAULT_MAX_BYTES
@@ -78,6 +83,7 @@ class Runner:
         for fold in self._prompt:
             for event_kind in fold.kind.reads:
                 self._readers.setdefault(event_kind, []).append(fold)
+        self._stopped: dict[Fold[Any], Parked] = {}
         self._unfinalized = Unfinalized()
         self._noted_position = 0
         self._next_base_check = 0
@@ -130,29 +136,42 @@ class Runner:
         return bool(entries) and (entries[0].position, entries[0].hash) == (header.position, header.hash)
 
     def feed(self, entries: Iterable[Entry]) -> None:
-        """Fold entries into each projection that has not seen them."""
+        """Fold entries into each projection that has not seen them.
+
+        Where the log cannot be read, nothing is half done: feeding from the least position on goes on from there.
+        """
+        iterator = iter(entries)
+        while batch := list(itertools.islice(iterator, READ_BATCH_ENTRIES)):
+            self._feed(batch)
+
+    def _feed(self, batch: Sequence[Entry]) -> None:
+        self._park_stopped()
         last: Entry | None = None
-        try:
-            for entry in entries:
-                event_kind = type(entry.event)
-                if event_kind in REVISIONS and (revision := revision_of(entry)) is not None:
+        for entry in batch:
+            event_kind = type(entry.event)
+            if event_kind in REVISIONS and (revision := revision_of(entry)) is not None:
+                self._reach(last)
+                self._go_back(revision)
+            for fold in self._readers.get(event_kind, ()):
+                progress = fold.progress
+                if (
+                    progress.parked is None
+                    and entry.position > progress.position
+                    and (parked := fold.apply(entry)) is not None
+                ):
+                    self._stopped[fold] = parked
+            last = entry
+            if self._stopped:
+                self._reach(last)
+                self._park_stopped()
+            if entry.position > self._noted_position:
+                if event_kind in SETTLING:
+                    self._unfinalized.apply(entry)
+                self._noted_position = entry.position
+                if entry.position >= self._next_base_check:
                     self._reach(last)
-                    self._go_back(revision)
-                for fold in self._readers.get(event_kind, ()):
-                    progress = fold.progress
-                    if progress.parked is None and entry.position > progress.position:
-                        self._apply(fold, entry, known=entry.position)
-                last = entry
-                if entry.position > self._noted_position:
-                    if event_kind in SETTLING:
-                        self._unfinalized.apply(entry)
-                    self._noted_position = entry.position
-                    if entry.position >= self._next_base_check:
-                        self._reach(last)
-                        self._keep_bases(entry.position)
-        finally:
-            # an engine may fail while the entries are read: what came before was folded
-            self._reach(last)
+                    self._keep_bases(entry.position)
+        self._reach(last)
         if self._cautious:
             self._feed_finalized()
 
@@ -161,7 +180,11 @@ class Runner:
         if entry is None:
             return
         for fold in self._prompt:
-            if fold.progress.parked is None and fold.progress.position < entry.position:
+            if (
+                fold.progress.parked is None
+                and fold.progress.position < entry.position
+                and fold not in self._stopped
+            ):
                 fold.reach(entry)
 
     def _feed_finalized(self) -> None:
@@ -171,8 +194,7 @@ class Runner:
             fold for fold in self._cautious if fold.progress.parked is None and fold.reached + 1 < stop
         ]
         starts = {
-            fold.kind.name: Start(fold.projection, fold.progress.position, fold.progress.hash)
-            for fold in waiting
+            fold: Start(fold.projection, fold.progress.position, fold.progress.hash) for fold in waiting
         }
         if starts:
             self._fold_from(starts, stop, known=self._noted_position)
@@ -180,10 +202,15 @@ class Runner:
     def _stop_of_finalized(self) -> int:
         return self._unfinalized.first_position() or self._noted_position + 1
 
-    def _apply(self, fold: Fold[Any], entry: Entry, *, known: int) -> None:
-        """Fold an entry into a projection, or park that as it stood before. A revision up to `known` counts."""
-        if not fold.apply(entry):
-            self._fold_again([fold], entry.position, known=known)
+    def _park_stopped(self) -> None:
+        """Bring projections that have just stopped, and may have changed their state half, to as they were before."""
+        for fold, parked in list(self._stopped.items()):
+            self._park(fold, parked, known=parked.position)
+            del self._stopped[fold]
+
+    def _park(self, fold: Fold[Any], parked: Parked, *, known: int) -> None:
+        self._fold_again([fold], parked.position, known=known)
+        fold.progress.parked = parked
 
     def _go_back(self, revision: Revision) -> None:
         """Bring those projections that have seen what `revision` takes back to where they would be had they not."""
@@ -205,10 +232,10 @@ class Runner:
 
     def _fold_again(self, folds: Sequence[Fold[Any]], stop: int, *, known: int) -> None:
         """Bring projections to where they stand before position `stop`, from their bases; parked ones stay so."""
-        self._fold_from({fold.kind.name: fold.start_before(stop) for fold in folds}, stop, known=known)
+        self._fold_from({fold: fold.start_before(stop) for fold in folds}, stop, known=known)
 
-    def _fold_from(self, starts: dict[str, Start[Any]], stop: int, *, known: int) -> None:
-        """Bring projections from where they start to before position `stop`.
+    def _fold_from(self, starts: dict[Fold[Any], Start[Any]], stop: int, *, known: int) -> None:
+        """Bring projections from where they start to before position `stop`, all of the way or not at all.
 
         A start that a revision up to `known` reaches behind is no good: an older one is.
         """
@@ -220,36 +247,39 @@ class Runner:
                 if (revision := revision_of(entry)) is not None
             ]
             bad = {
-                name: min(behind)
-                for name, one in starts.items()
+                fold: min(behind)
+                for fold, one in starts.items()
                 if (
                     behind := [
                         gone
                         for revision in revisions
-                        for gone in revision.left_out(name)
+                        for gone in revision.left_out(fold.kind.name)
                         if revision.position > one.position >= gone
                     ]
                 )
             }
             if not bad:
                 break
-            for name, first in bad.items():
-                self._folds[name].start_is_bad(first)
-                starts[name] = self._folds[name].start_before(first)
+            for fold, first in bad.items():
+                fold.start_is_bad(first)
+                starts[fold] = fold.start_before(first)
         left_out = {
-            name: {gone for revision in revisions for gone in revision.left_out(name)} for name in starts
+            fold: {gone for revision in revisions for gone in revision.left_out(fold.kind.name)}
+            for fold in starts
         }
-        for name, one in starts.items():
-            self._folds[name].begin(one)
+        beside = {fold: fold.beside(one) for fold, one in starts.items()}
         for entry in self._between(start, stop):
-            for name in starts:
-                fold = self._folds[name]
-                if not fold.is_waiting_for(entry.position):
+            for fold, copy in beside.items():
+                if not copy.is_waiting_for(entry.position):
                     continue
-                if entry.position not in left_out[name] and type(entry.event) in fold.kind.reads:
-                    self._apply(fold, entry, known=known)
-                if fold.progress.parked is None or entry.position < fold.progress.parked.position:
-                    fold.reach(entry)
+                if entry.position not in left_out[fold] and type(entry.event) in fold.kind.reads:
+                    parked = copy.apply(entry)
+                    if parked is not None:
+                        self._park(copy, parked, known=known)
+                if copy.progress.parked is None or entry.position < copy.progress.parked.position:
+                    copy.reach(entry)
+        for fold, copy in beside.items():
+            fold.replace(copy)
 
     def _between(self, after: int, stop: int) -> Iterable[Entry]:
         return itertools.takewhile(
@@ -301,20 +331,32 @@ class Runner:
         self.feed(self._between(fold.progress.position, reached + 1))
 
     async def run(self) -> None:
-        """Follow the log for ever, keeping checkpoints."""
-        follow = self._log.follow(self._start(), poll_seconds=self._limits.poll_seconds)
-        saved = self.position
-        async for entries in follow:
-            self.feed(entries)
-            self.changed.set()
-            self.changed = trio.Event()
-            if self.position - saved >= self._limits.checkpoint_entries:
-                saved = self.position
-                try:
-                    self.checkpoint()
-                except EngineError as error:
-                    # a checkpoint only saves time at the next start
-                    logger.warning("no checkpoint of the projections: %s", error)
+        """Follow the log for ever, keeping checkpoints. An outage of the engine is waited out."""
+        problem = ""
+        while True:
+            try:
+                follow = self._log.follow(self._start(), poll_seconds=self._limits.poll_seconds)
+                async with aclosing(follow):
+                    async for entries in follow:
+                        problem = ""
+                        self.feed(entries)
+                        self.changed.set()
+                        self.changed = trio.Event()
+                        self._checkpoint_if_due()
+            except (EngineFailure, EngineError) as error:
+                if str(error) != problem:
+                    problem = str(error)
+                    logger.warning("the projections wait for the log: %s", error)
+                await trio.sleep(self._limits.retry_seconds)
+
+    def _checkpoint_if_due(self) -> None:
+        saved = max((fold.progress.saved_position for fold in self._folds.values()), default=0)
+        if self.position - saved >= self._limits.checkpoint_entries:
+            try:
+                self.checkpoint()
+            except EngineError as error:
+                # a checkpoint only saves time at the next start
+                logger.warning("no checkpoint of the projections: %s", error)
 
     async def wait_until(self, condition: Callable[[], bool]) -> None:
         """Wait until `condition` holds, looking whenever entries have been fed."""

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from events.engine import Engine, Snapshot, Transaction
+from events.engine import MAX_KEYS_PER_TRANSACTION, Engine, Snapshot, Transaction
 from projections import checkpoint
 from projections.checkpoint import Header
 from projections.projection import Projection
@@ -23,6 +23,8 @@ DEFAULT_MAX_BYTES = 256 * 1024 * 1024
 
 MAX_SNAPSHOTS = 4096
 """The most snapshots of one projection; a million entries make 200."""
+
+MAX_KEYS_REMOVED_AT_ONCE = MAX_KEYS_PER_TRANSACTION // 2
 
 P = TypeVar("P", bound=Projection[Any])
 
@@ -74,11 +76,21 @@ def newest(engine: Engine, kind: type[P], last: int) -> tuple[P, Header] | None:
     return None
 
 
-def remove_all(transaction: Transaction, name: str) -> None:
-    """Remove all snapshots of a projection."""
-    for one in _list(transaction, name):
+def remove_some(transaction: Transaction, name: str) -> bool:
+    """Remove snapshots of a projection, no more than a transaction takes; returns whether there are more."""
+    kept = _list(transaction, name)
+    keys, count = 0, 0
+    for one in kept:
+        keys += checkpoint.key_count(one.state_bytes)
+        if count and keys > MAX_KEYS_REMOVED_AT_ONCE:
+            break
         checkpoint.remove(transaction, _prefix(name, one.position))
-    transaction.delete(_list_key(name))
+        count += 1
+    if more := kept[count:]:
+        transaction.put(_list_key(name), msgspec.msgpack.encode(more))
+    else:
+        transaction.delete(_list_key(name))
+    return bool(more)
 
 
 def thinned(kept: list[Kept], max_bytes: int, max_count: int) -> list[Kept]:

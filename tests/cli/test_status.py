@@ -65,3 +65,10 @@ def test_a_node_that_is_not_well(folder: Path, found: NodeStatus, age: float):
 def test_a_folder_without_a_node(folder: Path):
     result = CliRunner().invoke(status, ["--folder", str(folder)])
     assert isinstance(result.exception, InvalidInput)
+
+
+def test_a_node_that_has_left_is_not_running_from_then_on(folder: Path):
+    write(folder, msgspec.structs.replace(WELL, left=True))
+    result = CliRunner().invoke(status, ["--folder", str(folder)])
+    assert result.exit_code == 1
+    assert "not running: it left 0 s ago" in result.output

@@ -10,6 +10,7 @@ from contract.errors import DecodeError
 from events.chain.endpoints import Endpoint
 from events.chain.follower import Follower, FollowerLimits, FollowerState, Health
 from events.engine.memory import MemoryEngine
+from mu.peers.hints import HintCounts
 from mu.status import (
     METRICS_FILE,
     STATUS_FILE,
@@ -40,6 +41,7 @@ STATUS = NodeStatus(
         ProjectionStatus("stacks", 12, None, None),
         ProjectionStatus("routes", 7, 8, "KeyError: 'x'"),
     ),
+    hints=HintCounts(4, 3, 2, 1),
 )
 
 
@@ -79,6 +81,7 @@ def test_metrics_are_in_prometheus_text_format():
     assert samples['mu_rpc_endpoint_up{endpoint="http://\\"a\\"\\\\b"}'] == "0"
     assert samples['mu_rpc_endpoint_failures{endpoint="http://\\"a\\"\\\\b"}'] == "2"
     assert samples['mu_projection_parked{projection="routes"}'] == "1"
+    assert samples["mu_hints_sent"] == "4"
     assert samples['mu_projection_position{projection="stacks"}'] == "12"
     names = {sample.partition("{")[0] for sample in samples}
     assert {line.split()[2] for line in lines if line.startswith("# TYPE")} == names
@@ -110,7 +113,7 @@ async def test_a_node_writes_it_again_and_again(tmp_path: Path):
     times = iter(range(1000, 10**9))
     writer = StatusWriter(
         folder=tmp_path, node="node", generation=1, port=1, log=log, runner=runner, followers=(follower,),
-        endpoints=lambda: (), now=lambda: next(times))  # fmt: skip
+        endpoints=lambda: (), hints=HintCounts(), now=lambda: next(times))  # fmt: skip
     await writer.write(2)
     first = read_status(tmp_path)
     assert first is not None
@@ -137,6 +140,7 @@ async def test_a_folder_that_cannot_be_written_is_only_a_warning(
     log = open_log(engine)
     writer = StatusWriter(
         folder=tmp_path / "gone", node="node", generation=1, port=1, log=log,
-        runner=Runner(log, engine, RunnerLimits()), followers=(), endpoints=lambda: (), now=lambda: 1)  # fmt: skip
+        runner=Runner(log, engine, RunnerLimits()), followers=(), endpoints=lambda: (),
+        hints=HintCounts(), now=lambda: 1)  # fmt: skip
     await writer.write(0)
     assert "cannot be written" in caplog.text

@@ -1,5 +1,6 @@
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -118,6 +119,23 @@ def test_each_rebuilding_is_taken_up_once():
         node.catch_up()
         node.checkpoint()
         assert node.progress["membership"].saved_position == log.head().position
+
+
+def test_more_snapshots_than_a_transaction_can_remove_are_gone_all_the_same(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(snapshots, "MAX_KEYS_REMOVED_AT_ONCE", 4)
+    engine = MemoryEngine()
+    log = open_log(engine)
+    node = resumed(log, engine)
+    for number in range(12):
+        append_all(log, [joined(0), joined(1)], f"stream {number}")
+        node.catch_up()
+        node.checkpoint()
+    before = snapshots.positions(engine, "membership")
+    assert len(before) > 6
+    rebuilding = Rebuilding(log, engine, Membership, RunnerLimits(checkpoint_entries=100))
+    rebuilding.run()
+    rebuilding.swap()
+    assert snapshots.positions(engine, "membership") == []
 
 
 def same(one: Runner, other: Runner) -> bool:

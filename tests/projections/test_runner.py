@@ -2,19 +2,28 @@ from collections.abc import Sequence
 
 import pytest
 import trio
+import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.catalogue import Event, NodeLost
+from events.catalogue import Event, NodeLost, Retracted, StackStarted
 from events.engine.memory import MemoryEngine
 from events.log import Entry, Log
 from projections.checkpoint import load, save
 from projections.membership import Membership
 from projections.routes import Routes
 from projections.runner import PROJECTIONS, Runner, RunnerLimits
-from tests.entries import NODES, append_all, events, joined, open_log
+from projections.stacks import Stacks
+from tests.entries import NODES, SCOPE, STACKS, append_all, deployed, events, joined, open_log
+from tests.outage import Outage
 
 LIMITS = RunnerLimits()
+
+
+@pytest.fixture
+def clock() -> trio.testing.MockClock:
+    # a moment's patience, so that it does not jump while a thread works
+    return trio.testing.MockClock(autojump_threshold=0.05)
 
 
 def checksums(runner: Runner) -> dict[str, str]:
@@ -138,3 +147,56 @@ async def test_run_follows_the_log_and_keeps_checkpoints():
     loaded = load(engine, Routes)
     assert loaded is not None
     assert loaded[1].position == 2
+
+
+async def test_run_waits_out_an_outage_of_the_engine(clock, caplog: pytest.LogCaptureFixture):
+    engine = Outage()
+    log = open_log(engine)
+    runner = Runner(log, engine, LIMITS)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(runner.run)
+        append_all(log, [joined(0)])
+        await runner.wait_until(lambda: len(runner.get(Membership).state.members) == 1)
+        engine.down = True
+        await trio.sleep(20)
+        assert engine.refused > 10
+        assert len(runner.get(Membership).state.members) == 1
+        engine.come_back()
+        append_all(log, [joined(1)], "more")
+        await runner.wait_until(lambda: len(runner.get(Membership).state.members) == 2)
+        nursery.cancel_scope.cancel()
+    assert caplog.text.count("wait for the log") == 1
+
+
+@pytest.mark.parametrize("answers", range(12))
+async def test_an_outage_amid_going_back_leaves_nothing_half_done(clock, answers: int):
+    """Every question to the engine may be the first one without an answer."""
+    engine = Outage()
+    log = open_log(engine)
+    kinds = (*PROJECTIONS, Picky)
+    append_all(
+        log,
+        [
+            joined(0),
+            deployed(STACKS[0], b"m"),
+            deployed(STACKS[1], b"m"),
+            StackStarted(stack=STACKS[1], revision=1, node=NODES[0][0]),
+        ],
+        "stream",
+    )
+    runner = Runner(log, engine, RunnerLimits(checkpoint_entries=2), kinds)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(runner.run)
+        await runner.wait_until(lambda: runner.position == 4)
+        retracted = Retracted(scope=SCOPE, first_sequence=1, last_sequence=1, positions=(3,))
+        append_all(log, [retracted, joined(1)], "more")
+        engine.answers = answers
+        await trio.sleep(2)
+        engine.come_back()
+        await runner.wait_until(lambda: runner.position == 6 and runner.progress["picky"].parked is not None)
+        nursery.cancel_scope.cancel()
+    replayed = Runner(log, MemoryEngine(), LIMITS, kinds)
+    replayed.catch_up()
+    assert checksums(runner) == checksums(replayed)
+    assert runner.progress["picky"].parked is not None
+    assert set(runner.get(Stacks).state.stacks) == {STACKS[0]}
