@@ -1,6 +1,7 @@
-"""Accounts and transactions as Solana's JSON."""
+"""Accounts, transactions and blocks as Solana's JSON."""
 
 import base64
+import sys
 from typing import Any
 
 from solders.account import Account
@@ -11,10 +12,13 @@ from zstandard import ZstdCompressor
 
 from mu.config import RpcLimits
 from mu.localnet import base58
+from mu.localnet.blocks import Block
 from mu.localnet.history import TransactionRecord
 from mu.localnet.jsonrpc import INVALID_REQUEST, UNSUPPORTED_TRANSACTION_VERSION, RpcError
 from mu.localnet.machine import InnerInstruction, Outcome
 from mu.localnet.params import AccountConfig, AccountEncoding, TransactionEncoding
+from mu.localnet.token_balances import TokenBalance
+from mu.token_amount import format_tokens
 
 
 def account_json(
@@ -59,6 +63,17 @@ def transaction_json(
 
     Raises RpcError for a versioned transaction that the client has not said it can read.
     """
+    in_block = block_transaction_json(record, encoding, max_version, rewards=True)
+    return {"blockTime": record.unix_timestamp, "slot": record.slot, **in_block}
+
+
+def block_transaction_json(
+    record: TransactionRecord, encoding: TransactionEncoding, max_version: int | None, *, rewards: bool
+) -> dict[str, Any]:
+    """A transaction in its block, which has the slot and the time; `rewards` are none, or not told.
+
+    Raises RpcError as `transaction_json` does.
+    """
     legacy = isinstance(record.transaction.message, Message)
     if not legacy and max_version is None:
         message = (
@@ -67,14 +82,23 @@ def transaction_json(
         )
         raise RpcError(UNSUPPORTED_TRANSACTION_VERSION, message)
     answer = {
-        "blockTime": record.unix_timestamp,
-        "meta": _meta_json(record),
-        "slot": record.slot,
+        "meta": _meta_json(record) | {"rewards": [] if rewards else None},
         "transaction": _encoded_transaction(record.transaction, encoding),
     }
     if max_version is not None:
         answer["version"] = "legacy" if legacy else 0
     return answer
+
+
+def block_json(block: Block) -> dict[str, Any]:
+    """A block without what is in it. Every slot counts in the height."""
+    return {
+        "blockHeight": block.slot,
+        "blockTime": block.unix_timestamp,
+        "blockhash": str(block.blockhash),
+        "parentSlot": block.parent_slot,
+        "previousBlockhash": str(block.previous_blockhash),
+    }
 
 
 def _encoded_transaction(transaction: VersionedTransaction, encoding: TransactionEncoding) -> Any:
@@ -93,7 +117,7 @@ def _encoded_transaction(transaction: VersionedTransaction, encoding: Transactio
             "numReadonlyUnsignedAccounts": header.num_readonly_unsigned_accounts,
         },
         "instructions": [
-            _instruction_json(one.program_id_index, bytes(one.accounts), bytes(one.data), None)
+            _instruction_json(one.program_id_index, bytes(one.accounts), bytes(one.data), 1)
             for one in message.instructions
         ],
         "recentBlockhash": str(message.recent_blockhash),
@@ -103,7 +127,7 @@ def _encoded_transaction(transaction: VersionedTransaction, encoding: Transactio
     return {"message": body, "signatures": [str(one) for one in transaction.signatures]}
 
 
-def _instruction_json(program: int, accounts: bytes, data: bytes, stack_height: int | None) -> dict[str, Any]:
+def _instruction_json(program: int, accounts: bytes, data: bytes, stack_height: int) -> dict[str, Any]:
     return {
         "accounts": list(accounts),
         "data": base58.encode(data),
@@ -122,12 +146,36 @@ def _meta_json(record: TransactionRecord) -> dict[str, Any]:
         "loadedAddresses": {"readonly": [], "writable": []},
         "logMessages": list(outcome.logs),
         "postBalances": record.post_balances,
-        "postTokenBalances": [],
+        "postTokenBalances": [_token_balance_json(one) for one in record.post_token_balances],
         "preBalances": record.pre_balances,
-        "preTokenBalances": [],
-        "rewards": [],
+        "preTokenBalances": [_token_balance_json(one) for one in record.pre_token_balances],
         "status": status_json(outcome.error),
         **({} if outcome.return_program is None else {"returnData": return_data_json(outcome)}),
+    }
+
+
+def _token_balance_json(balance: TokenBalance) -> dict[str, Any]:
+    amount = token_amount_json(balance.amount, balance.decimals)
+    # a node keeps this number so that it cannot tell nothing from next to nothing
+    if amount["uiAmount"] is not None and amount["uiAmount"] <= sys.float_info.epsilon:
+        amount["uiAmount"] = None
+    return {
+        "accountIndex": balance.account_index,
+        "mint": str(balance.mint),
+        "owner": str(balance.owner),
+        "programId": str(balance.program),
+        "uiTokenAmount": amount,
+    }
+
+
+def token_amount_json(base_units: int, decimals: int) -> dict[str, Any]:
+    """An amount of tokens; `uiAmount` is None where the divisor does not fit 64 bits, as on a node."""
+    divisor = 10**decimals
+    return {
+        "amount": str(base_units),
+        "decimals": decimals,
+        "uiAmount": float(base_units) / float(divisor) if divisor < 2**64 else None,
+        "uiAmountString": format_tokens(base_units, decimals),
     }
 
 

@@ -19,10 +19,12 @@ from events.engine import Engine, EngineError, Unavailable
 from mu.config import LedgerLimits
 from mu.localnet.accounts import AccountVersions
 from mu.localnet.blockhashes import BLOCKHASH_LIFETIME_SLOTS, RecentBlockhashes, blockhash_of
+from mu.localnet.blocks import Blocks
 from mu.localnet.commitment import Commitment
+from mu.localnet.execution import execute
 from mu.localnet.history import TransactionHistory, TransactionRecord
 from mu.localnet.journal import Entry, Genesis, Journal, ProgramDeployed, TransactionAccepted
-from mu.localnet.machine import LAMPORTS_PER_SIGNATURE, Machine, MachinePanic, Outcome
+from mu.localnet.machine import Machine, MachinePanic, Outcome
 
 FAUCET_LAMPORTS = 500_000_000 * 10**9
 
@@ -74,11 +76,11 @@ class Ledger:
         self._accounts = AccountVersions()
         self._history = TransactionHistory(limits.max_transactions_in_history)
         self._unfinalized: deque[SlotChanges] = deque()
-        self._block_times: dict[int, int] = {}
         self._halted = False
         self.listeners: list[LedgerListener] = []
         self.genesis_hash = Hash(hashlib.sha256(b"mu genesis" + genesis.seed).digest())
         self.faucet = Keypair.from_seed(hashlib.sha256(b"mu faucet" + genesis.seed).digest())
+        self.blocks = Blocks(self.genesis_hash, self._history, limits.max_block_times)
         self._blockhashes = RecentBlockhashes(self.genesis_hash)
         self._machine.set_account(self.faucet.pubkey(), Account(FAUCET_LAMPORTS, b"", Pubkey.default()))
         self.slot = 0
@@ -218,9 +220,7 @@ class Ledger:
         self.unix_timestamp = max(self.unix_timestamp, unix_timestamp)
         self._machine.set_clock(slot, self.unix_timestamp, self._genesis_unix_timestamp)
         self._blockhashes.advance(slot)
-        self._block_times[slot] = self.unix_timestamp
-        while len(self._block_times) > self._limits.max_block_times:
-            del self._block_times[next(iter(self._block_times))]
+        self.blocks.begin(slot, self.unix_timestamp)
         finalized = Commitment.FINALIZED.slot(slot)
         for changes in self._unfinalized:
             if changes.slot > finalized:
@@ -231,25 +231,14 @@ class Ledger:
             self._unfinalized.popleft()
 
     def _execute(self, transaction: VersionedTransaction) -> TransactionRecord:
-        keys = tuple(transaction.message.account_keys)
-        writable = [key for index, key in enumerate(keys) if _is_writable(transaction, index)]
-        before = {key: self._machine.account(key) for key in keys}
-        outcome = self._machine.execute(transaction)
-        after = {key: self._machine.account(key) for key in keys}
-        record = TransactionRecord(
+        record, changed = execute(
+            self._machine,
+            transaction,
             index=self._history.total,
             slot=self.slot,
             unix_timestamp=self.unix_timestamp,
-            signature=transaction.signatures[0],
-            transaction=transaction,
-            account_keys=keys,
-            outcome=outcome,
-            fee=fee_of(transaction),
-            pre_balances=tuple(_lamports(before[key]) for key in keys),
-            post_balances=tuple(_lamports(after[key]) for key in keys),
         )
         self._history.add(record, keep_from_slot=self.slot - BLOCKHASH_LIFETIME_SLOTS)
-        changed = {key: after[key] for key in writable if after[key] != before[key]}
         for key in changed:
             self._record_account(key)
         self._changes_of_current_slot().records.append(record)
@@ -342,10 +331,6 @@ class Ledger:
         known = self._blockhashes.slot(blockhash)
         return known is not None and known <= commitment.slot(self.slot)
 
-    def block_time(self, slot: int) -> int | None:
-        """The Unix time of a slot among the newest ones; None for others and for skipped slots."""
-        return self._block_times.get(slot)
-
     @property
     def transaction_count(self) -> int:
         """How many transactions the chain has had."""
@@ -371,19 +356,3 @@ class _Halting:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if isinstance(error, EngineError) and not isinstance(error, Unavailable):
             self._ledger.halt()
-
-
-def fee_of(transaction: VersionedTransaction) -> int:
-    """LiteSVM's fee in lamports: per signature, no priority."""
-    return LAMPORTS_PER_SIGNATURE * transaction.message.header.num_required_signatures
-
-
-def _lamports(account: Account | None) -> int:
-    return 0 if account is None else account.lamports
-
-
-def _is_writable(transaction: VersionedTransaction, index: int) -> bool:
-    header = transaction.message.header
-    if index < header.num_required_signatures:
-        return index < header.num_required_signatures - header.num_readonly_signed_accounts
-    return index < len(transaction.message.account_keys) - header.num_readonly_unsigned_accounts

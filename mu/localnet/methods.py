@@ -1,4 +1,4 @@
-"""The JSON-RPC methods that read."""
+"""The JSON-RPC methods that read accounts, transactions and the chain's state."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,19 +11,20 @@ from mu.localnet.commitment import Commitment, commitment_of
 from mu.localnet.encoding import account_json, keyed_account_json, status_json, transaction_json
 from mu.localnet.filters import account_filter
 from mu.localnet.history import TransactionRecord
-from mu.localnet.jsonrpc import BLOCK_NOT_AVAILABLE, INVALID_PARAMS, TRANSACTION_NOT_FOUND, RpcError
+from mu.localnet.jsonrpc import INVALID_PARAMS, TRANSACTION_NOT_FOUND, RpcError
 from mu.localnet.ledger import Ledger
 from mu.localnet.machine import SLOTS_PER_EPOCH
 from mu.localnet.params import (
     AccountConfig,
     ContextConfig,
     ProgramAccountsConfig,
-    TransactionEncoding,
-    Unsigned,
+    TransactionConfig,
     blockhash,
+    check_confirmed,
     check_context,
     config,
     convert,
+    encoding_config,
     pubkey,
     signature,
     unsigned,
@@ -33,13 +34,6 @@ API_VERSION = "2.2.0"
 FEATURE_SET = 0
 
 Read = Callable[[Ledger, list[Any], RpcLimits], Any]
-
-
-class TransactionConfig(ContextConfig, frozen=True, rename="camel"):
-    """How `getTransaction` is to answer."""
-
-    encoding: TransactionEncoding | None = None
-    max_supported_transaction_version: Unsigned | None = None
 
 
 class SignaturesConfig(ContextConfig, frozen=True, rename="camel"):
@@ -135,11 +129,8 @@ def _status(ledger: Ledger, record: TransactionRecord) -> dict[str, Any]:
 
 def _transaction(ledger: Ledger, params: list[Any], limits: RpcLimits) -> dict[str, Any] | None:
     asked = signature(params[0])
-    if len(params) > 1 and isinstance(params[1], str):
-        wanted = convert({"encoding": params[1]}, TransactionConfig)
-    else:
-        wanted = config(params, 1, TransactionConfig)
-    _refuse_processed(wanted)
+    wanted = encoding_config(params, 1, TransactionConfig)
+    check_confirmed(wanted)
     record = ledger.transaction(asked, wanted.level)
     if record is None:
         return None
@@ -148,7 +139,7 @@ def _transaction(ledger: Ledger, params: list[Any], limits: RpcLimits) -> dict[s
 
 def _signatures_for_address(ledger: Ledger, params: list[Any], limits: RpcLimits) -> list[dict[str, Any]]:
     address, wanted = pubkey(params[0]), config(params, 1, SignaturesConfig)
-    _refuse_processed(wanted)
+    check_confirmed(wanted)
     check_context(ledger, wanted)
     limit = limits.max_signatures_per_page if wanted.limit is None else wanted.limit
     if not 1 <= limit <= limits.max_signatures_per_page:
@@ -173,24 +164,11 @@ def _signatures_for_address(ledger: Ledger, params: list[Any], limits: RpcLimits
     ]
 
 
-def _refuse_processed(wanted: ContextConfig) -> None:
-    if wanted.commitment is Commitment.PROCESSED:
-        raise RpcError(INVALID_PARAMS, "Method does not support commitment below `confirmed`")
-
-
 def _minimum_balance(ledger: Ledger, params: list[Any], limits: RpcLimits) -> int:
     data_bytes = unsigned(params[0])
     if data_bytes > limits.max_account_data_bytes:
         raise RpcError(INVALID_PARAMS, f"An account holds at most {limits.max_account_data_bytes} bytes")
     return ledger.minimum_balance(data_bytes)
-
-
-def _block_time(ledger: Ledger, params: list[Any], limits: RpcLimits) -> int:
-    slot = unsigned(params[0])
-    time = ledger.block_time(slot)
-    if time is None:
-        raise RpcError(BLOCK_NOT_AVAILABLE, f"Block not available for slot {slot}")
-    return time
 
 
 def _epoch_info(ledger: Ledger, params: list[Any], limits: RpcLimits) -> dict[str, int]:
@@ -217,7 +195,6 @@ READ_METHODS: dict[str, ReadMethod] = {
     "getAccountInfo": ReadMethod(_account_info, 1, 2),
     "getBalance": ReadMethod(_balance, 1, 2),
     "getBlockHeight": ReadMethod(_slot, 0, 1),
-    "getBlockTime": ReadMethod(_block_time, 1, 1),
     "getEpochInfo": ReadMethod(_epoch_info, 0, 1),
     "getGenesisHash": ReadMethod(lambda ledger, params, limits: str(ledger.genesis_hash), 0, 0),
     "getHealth": ReadMethod(lambda ledger, params, limits: "ok", 0, 0),

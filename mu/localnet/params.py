@@ -31,6 +31,13 @@ class ContextConfig(msgspec.Struct, frozen=True, rename="camel"):
         return self.commitment or Commitment.FINALIZED
 
 
+class TransactionConfig(ContextConfig, frozen=True, rename="camel"):
+    """How transactions are to be written, and which version the client can read."""
+
+    encoding: TransactionEncoding | None = None
+    max_supported_transaction_version: Unsigned | None = None
+
+
 class DataSlice(msgspec.Struct, frozen=True):
     """A part of an account's data, in bytes."""
 
@@ -67,6 +74,9 @@ class ProgramAccountsConfig(AccountConfig, frozen=True, rename="camel"):
     with_context: bool | None = None
 
 
+_Encoded = TypeVar("_Encoded", bound=TransactionConfig)
+
+
 def convert(value: Any, kind: type[_Type]) -> _Type:
     """`value` as `kind`. Raises RpcError."""
     try:
@@ -79,6 +89,13 @@ def config(params: list[Any], index: int, kind: type[_Type]) -> _Type:
     """The optional configuration object at `index`; absent and null count as empty. Raises RpcError."""
     value = params[index] if index < len(params) else None
     return convert({} if value is None else value, kind)
+
+
+def encoding_config(params: list[Any], index: int, kind: type[_Encoded]) -> _Encoded:
+    """As `config`; the older form is the encoding alone. Raises RpcError."""
+    if index < len(params) and isinstance(params[index], str):
+        return convert({"encoding": params[index]}, kind)
+    return config(params, index, kind)
 
 
 def check_count(params: list[Any], minimum: int, maximum: int) -> None:
@@ -121,6 +138,12 @@ def _base58(value: Any, length: int) -> bytes:
     if len(data) != length:
         raise RpcError(INVALID_PARAMS, "Invalid param: WrongSize")
     return data
+
+
+def check_confirmed(wanted: ContextConfig) -> None:
+    """Raises RpcError for a commitment at which the history is not read."""
+    if wanted.commitment is Commitment.PROCESSED:
+        raise RpcError(INVALID_PARAMS, "Method does not support commitment below `confirmed`")
 
 
 def check_context(ledger: Ledger, wanted: ContextConfig) -> int:

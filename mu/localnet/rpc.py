@@ -8,6 +8,7 @@ import msgspec
 from contract.errors import MuError
 from mu.config import RpcLimits
 from mu.http.message import Request, Response
+from mu.localnet.block_methods import BLOCK_METHODS
 from mu.localnet.jsonrpc import (
     INTERNAL_ERROR,
     METHOD_NOT_FOUND,
@@ -26,6 +27,8 @@ from mu.localnet.token_methods import TOKEN_METHODS
 from mu.localnet.writer import LedgerWriter
 
 _log = logging.getLogger(__name__)
+
+_READ_METHODS = READ_METHODS | BLOCK_METHODS | TOKEN_METHODS
 
 _TEXT = (("content-type", "text/plain; charset=utf-8"),)
 _JSON = (("content-type", "application/json; charset=utf-8"),)
@@ -76,7 +79,7 @@ class RpcEndpoint:
         return None if call.is_notification else answer
 
     async def _result(self, call: Call) -> Any:
-        read = READ_METHODS.get(call.method) or TOKEN_METHODS.get(call.method)
+        read = _READ_METHODS.get(call.method)
         if read is not None:
             check_count(call.params, read.minimum, read.maximum)
             return read.call(self._ledger, call.params, self._limits)

@@ -11,12 +11,11 @@ from contract.errors import DecodeError
 from contract.tokens import Mint, TokenAccount, decode_mint, decode_token_account
 from mu.config import RpcLimits
 from mu.localnet.commitment import Commitment
-from mu.localnet.encoding import keyed_account_json
+from mu.localnet.encoding import keyed_account_json, token_amount_json
 from mu.localnet.jsonrpc import INVALID_PARAMS, RpcError
 from mu.localnet.ledger import Ledger
 from mu.localnet.methods import ReadMethod, with_context
 from mu.localnet.params import AccountConfig, ContextConfig, check_context, config, convert, pubkey
-from mu.token_amount import format_tokens
 
 
 class WantedTokens(msgspec.Struct, frozen=True, rename="camel"):
@@ -33,14 +32,14 @@ def _token_account_balance(ledger: Ledger, params: list[Any], limits: RpcLimits)
     if account is None:
         raise RpcError(INVALID_PARAMS, "Invalid param: not a Token account")
     mint = _mint(ledger, account.mint, wanted.level)
-    return with_context(slot, _amount_json(account.amount, mint.decimals))
+    return with_context(slot, token_amount_json(account.amount, mint.decimals))
 
 
 def _token_supply(ledger: Ledger, params: list[Any], limits: RpcLimits) -> dict[str, Any]:
     address, wanted = pubkey(params[0]), config(params, 1, ContextConfig)
     slot = check_context(ledger, wanted)
     mint = _mint(ledger, address, wanted.level)
-    return with_context(slot, _amount_json(mint.supply, mint.decimals))
+    return with_context(slot, token_amount_json(mint.supply, mint.decimals))
 
 
 def _token_accounts_by_owner(ledger: Ledger, params: list[Any], limits: RpcLimits) -> dict[str, Any]:
@@ -89,15 +88,6 @@ def _mint(ledger: Ledger, address: Pubkey, level: Commitment) -> Mint:
         except DecodeError:
             pass
     raise RpcError(INVALID_PARAMS, "Invalid param: not a Token mint")
-
-
-def _amount_json(base_units: int, decimals: int) -> dict[str, Any]:
-    return {
-        "amount": str(base_units),
-        "decimals": decimals,
-        "uiAmount": base_units / 10**decimals,
-        "uiAmountString": format_tokens(base_units, decimals),
-    }
 
 
 TOKEN_METHODS: dict[str, ReadMethod] = {

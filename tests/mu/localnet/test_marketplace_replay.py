@@ -24,6 +24,7 @@ from events.engine.lmdb import LmdbEngine
 from events.engine.memory import MemoryEngine
 from mu.local_marketplace import NOTICE_SECONDS
 from mu.localnet.commitment import Commitment
+from mu.localnet.encoding import transaction_json
 from mu.localnet.ledger import Ledger
 from tests.mu.localnet.marketplace import GENESIS_TIME, KEYS, open_ledger, send, set_up, signed
 
@@ -71,7 +72,7 @@ def everything(ledger: Ledger) -> tuple[dict[int, object], dict[Pubkey, Account]
         for one in ledger.transactions_of(
             payer.pubkey(), PROCESSED, before=None, until=None, limit=ledger.transaction_count
         ):
-            told[one.index] = (one.slot, one.unix_timestamp, one.outcome, one.post_balances)
+            told[one.index] = transaction_json(one, "base64", 0)
     assert len(told) == ledger.transaction_count
     accounts = {
         address: account
@@ -128,6 +129,14 @@ def test_everything_is_the_same_after_replays_at_other_times(tmp_path: Path) -> 
         # closing the report, refused before, is now another transaction that succeeds; both are replayed
         send(ledger, [CLOSE], KEYS.node)
         before = everything(ledger)
-        assert everything(open_ledger(engine, now=GENESIS_TIME)) == before
+        again = open_ledger(engine, now=GENESIS_TIME)
+        assert everything(again) == before
+        [*_, charged] = again.transactions_of(REPORT, PROCESSED, before=None, until=None, limit=9)
+        pre, post = (
+            [one.amount for one in balances]
+            for balances in (charged.pre_token_balances, charged.post_token_balances)
+        )
+        assert pre != post
+        assert (len(pre), sum(pre)) == (len(post), sum(post))
     finally:
         engine.close()

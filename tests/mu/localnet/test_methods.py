@@ -5,6 +5,7 @@ import base64
 import pytest
 
 from mu.localnet import base58
+from mu.localnet.block_methods import BLOCK_METHODS
 from mu.localnet.commitment import Commitment
 from mu.localnet.methods import READ_METHODS
 from mu.localnet.sending import TRANSACTION_METHODS
@@ -193,7 +194,7 @@ async def test_a_nodes_refusals(rpc, method: str, params: list[object], code: in
     assert (await rpc.error(method, *params))["code"] == code
 
 
-@pytest.mark.parametrize("method", sorted(READ_METHODS | TOKEN_METHODS | TRANSACTION_METHODS))
+@pytest.mark.parametrize("method", sorted(READ_METHODS | BLOCK_METHODS | TOKEN_METHODS | TRANSACTION_METHODS))
 @pytest.mark.parametrize(
     "value",
     [None, True, -1, 2**63, 2**64, 1.5, "", "1" * 32, "1" * 64, "\ud7ff", [], ["x"], {}, {"encoding": 1}],
