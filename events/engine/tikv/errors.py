@@ -8,6 +8,10 @@ _SOURCE_LINE = re.compile(r"\[[^\]\s]+\.rs:\d+\]: ")
 """Where in the library's source it arose: of no use to whoever reads the message."""
 
 
+_GRPC_STATUS = re.compile(r'status: (\w+), message: "(.*?)", details: \[\], metadata: .*', re.DOTALL)
+"""How the library prints a gRPC status; the details and the metadata are empty in all that was ever seen."""
+
+
 class Failure(Enum):
     """What went wrong, as far as it makes a difference."""
 
@@ -38,6 +42,9 @@ def failure(error: Exception) -> Failure:
 
 
 def describe(error: BaseException) -> str:
-    """The error's text without the library's source lines, cut where it prints whole keys and messages into it."""
+    """The error's text without the library's source lines and a gRPC status's frame, cut where it prints whole keys and
+    messages into it.
+    """
     text = _SOURCE_LINE.sub("", str(error)) or type(error).__name__
+    text = _GRPC_STATUS.sub(r"\1, \2", text)
     return text if len(text) <= MAX_ERROR_TEXT_CHARACTERS else text[:MAX_ERROR_TEXT_CHARACTERS] + "…"

@@ -45,3 +45,11 @@ def test_the_librarys_source_line_is_left_out():
     text = "[/root/.cargo/git/checkouts/client-rust-5a1c/b12f95e/src/pd/cluster.rs:189]: PD cluster failed to respond"
     assert describe(Exception(text)) == "PD cluster failed to respond"
     assert describe(Exception("key [107]: gone")) == "key [107]: gone"
+
+
+def test_of_a_grpc_status_the_code_and_the_message_are_shown():
+    error = Exception(
+        'gRPC api error: status: Unavailable, message: "tcp connect error: refused (os error 111)", '
+        "details: [], metadata: MetadataMap { headers: {} }"
+    )
+    assert describe(error) == "gRPC api error: Unavailable, tcp connect error: refused (os error 111)"
