@@ -140,7 +140,7 @@ def import_(file: str, folder: Path, resume: bool) -> None:
         progress = progress_lines("imported", None)
         imported = LogImport(opened.engine, resume=resume, progress=progress).run(pieces)
     already = f", {imported.present} were there already" if imported.present else ""
-    step("log", f"{imported.added} entries imported{already}")
+    step("log", f"{counted(imported.added, 'entry', 'entries')} imported{already}")
     step("head", f"position {imported.head.position}, hash {digest(imported.head.hash)}")
 
 
@@ -193,7 +193,9 @@ def archive(folder: Path, before: int, target: str) -> None:
         )
         segments = archived.segments()
         last = segments[-1].last_position if segments else FIRST_POSITION - 1
-        step("log", f"{count} entries archived, {opened.log.head().position - last} stay")
+        step(
+            "log", f"{counted(count, 'entry', 'entries')} archived, {opened.log.head().position - last} stay"
+        )
 
 
 @log.command(name="relocate")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import click
 
 from cli.output import LABEL_CHARACTERS, digest, printable
+from cli.tables import counted
 from events.statistics import Statistics, Tally
 from events.verification import Verified
 
@@ -35,7 +36,7 @@ def verified_lines(verified: Verified) -> Iterator[str]:
     """What was checked, and all that disagrees."""
     yield _line("head", f"position {verified.head.position}, hash {digest(verified.head.hash)}")
     yield _line("entries", str(verified.entries))
-    yield _line("chain", f"{verified.chain_events} events in {verified.scopes} scopes")
+    yield _line("chain", f"{counted(verified.chain_events, 'event')} in {counted(verified.scopes, 'scope')}")
     yield _line("checkpoints", str(verified.checkpoints))
     for disagreement in verified.disagreements:
         yield _line("disagrees", f"position {disagreement.position}: {printable(disagreement.problem)}")

@@ -41,6 +41,6 @@ def span(seconds: int) -> str:
     return " ".join(parts[:2]) or "0 seconds"
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 stack`, `2 stacks`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """`1 stack`, `2 stacks`; the plural is given where it is no mere `s`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {plural or noun + 's'}"
