@@ -32,7 +32,7 @@ class AuditDisagrees(MuError):
 def audit() -> None:
     """Replay what happened, and check it.
 
-    A source is a region's folder, a file of `mu log export`, or tikv://HOST:PORT[,HOST:PORT...][/PREFIX].
+    A source is a region's folder, a file of `mu log export`, or tikv://HOST:PORT[,HOST:PORT...]/PREFIX.
     """
 
 
@@ -53,7 +53,9 @@ def replay(source: str, url: str | None, as_json: bool) -> None:
             trio.run(_compare, replayed, url)
         report = replayed.report()
     if as_json:
-        click.echo(json.dumps(to_plain(report) | {"agrees": not report.disagreements}))
+        document = to_plain(report) | {"agrees": not report.disagreements}
+        document["verified"]["head"]["hash"] = report.verified.head.hash.hex()
+        click.echo(json.dumps(document))
     else:
         for line in _report_lines(report):
             click.echo(line)
@@ -72,7 +74,9 @@ async def _compare(replayed: Replay, url: str) -> None:
 @json_option
 def diff(first: str, second: str, as_json: bool) -> None:
     """Name the first entry at which the logs A and B part. Exits with 1 if they do."""
-    if not first.startswith(TIKV_SCHEME) and Path(first).resolve() == Path(second).resolve():
+    if first == second or (
+        not first.startswith(TIKV_SCHEME) and Path(first).resolve() == Path(second).resolve()
+    ):
         raise InvalidInput("B", "is A")
     with _open(first, "A") as ours, _open(second, "B") as theirs:
         heads = {"A": ours.head(), "B": theirs.head()}
@@ -84,7 +88,10 @@ def diff(first: str, second: str, as_json: bool) -> None:
     else:
         step("parts", f"at position {parting.position}")
         for name, record in (("A", parting.first), ("B", parting.second)):
-            step(name, _record_text(record) if record else f"ends at position {heads[name][0]}")
+            missing = (
+                "lacks it" if parting.position <= heads[name][0] else f"ends at position {heads[name][0]}"
+            )
+            step(name, _record_text(record) if record else missing)
     if parting is not None:
         raise AuditDisagrees(f"the logs part at position {parting.position}")
 

@@ -13,6 +13,7 @@ from cli.entry_filter import EntryFilter, filter_options, parse_pattern
 from cli.output import entry_json, entry_line, entry_lines, folder_option, json_option
 from contract.errors import InvalidInput
 from events.log import FIRST_POSITION, READ_BATCH_ENTRIES, Entry, Log
+from events.verify import BrokenLog
 from mu.region_folder import OpenLog, find_region_folder, open_log
 
 DEFAULT_TAIL_ENTRIES = 20
@@ -57,7 +58,9 @@ def show(position: int, folder: Path, as_json: bool) -> None:
         head = opened.log.head().position
         if position > head:
             raise InvalidInput("POSITION", f"the log ends at position {head}")
-        [entry] = opened.log.read(position, 1)
+        entry = next(iter(opened.log.read(position, 1)), None)
+        if entry is None or entry.position != position:
+            raise BrokenLog(position, "is missing; `mu log verify` tells what else is")
     if as_json:
         click.echo(entry_json(entry))
         return

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -61,7 +62,7 @@ def verify(folder: Path, as_json: bool) -> None:
         for line in verified_lines(verified):
             click.echo(line)
     if verified.disagreements:
-        raise LogDisagrees(f"the log disagrees in {len(verified.disagreements)} places")
+        raise LogDisagrees(f"the log disagrees in {counted(len(verified.disagreements), 'place')}")
 
 
 @log.command(name="export")
@@ -110,10 +111,14 @@ def _export_to_file(
         raise InvalidInput(str(path), "is there already; remove it, or go on with it with --resume")
     if resume and first is not None:
         raise InvalidInput("--from", "stands in the file that is resumed; leave it out")
+    # before the file is made: bad positions must leave nothing behind
+    pieces = None if resume else whole()
     try:
         with path.open("r+b" if path.exists() else "w+b") as output:
-            rest = resume_export(recorder, output, progress=progress) if resume else None
-            output.writelines(whole() if rest is None else rest)
+            if pieces is None:
+                rest = resume_export(recorder, output, progress=progress)
+                pieces = whole() if rest is None else rest
+            output.writelines(pieces)
             output.flush()
             os.fsync(output.fileno())
             return output.tell()
@@ -136,12 +141,23 @@ def import_(file: str, folder: Path, resume: bool) -> None:
         target = find_region_folder(folder)
     except InvalidInput:
         target = RegionFolder(folder / DATA_FOLDER)
-    with target.locked(), open_log(target) as opened, naming(file):
-        progress = progress_lines("imported", None)
-        imported = LogImport(opened.engine, resume=resume, progress=progress).run(pieces)
+    is_new = not target.root.exists()
+    try:
+        with target.locked(), open_log(target) as opened, naming(file):
+            progress = progress_lines("imported", None)
+            imported = LogImport(opened.engine, resume=resume, progress=progress).run(pieces)
+    except MuError:
+        if is_new and _is_empty(target):
+            shutil.rmtree(target.root)
+        raise
     already = f", {imported.present} were there already" if imported.present else ""
     step("log", f"{counted(imported.added, 'entry', 'entries')} imported{already}")
     step("head", f"position {imported.head.position}, hash {digest(imported.head.hash)}")
+
+
+def _is_empty(region: RegionFolder) -> bool:
+    with open_log(region) as opened:
+        return opened.log.head().position < FIRST_POSITION
 
 
 @log.command()

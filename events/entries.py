@@ -19,7 +19,7 @@ from events.engine import (
 )
 from events.group_commit import GroupCommit
 from events.insert import Insert, describe_place, insert_of_stored, originator_key
-from events.log_keys import NUMBER, Head, LogKeys, decode_number
+from events.log_keys import NUMBER, Head, LogKeys, decode_number, stream_key
 from events.record import InvalidRecord, Record, hash_record
 from events.segments import ArchivedSnapshot, SegmentReader
 
@@ -82,6 +82,23 @@ class EngineRecorder(Recorder):
                 (NUMBER.unpack_from(key, len(key) - NUMBER.size)[0], data)
                 for key, data in snapshot.scan(*self._entry_range(start, None), limit=limit)
             ]
+
+    def beyond_head(self) -> int | None:
+        """The first position after the head that has a record all the same; None, as it should be."""
+        with self._reading() as snapshot:
+            start = self._read_head(snapshot)[0] + 1
+            found = next(snapshot.scan(*self._entry_range(start, None), limit=1), None)
+        return None if found is None else NUMBER.unpack_from(found[0], len(found[0]) - NUMBER.size)[0]
+
+    def misplaced(self, records: Sequence[tuple[int, Record]]) -> list[int]:
+        """The positions, of these records, that are not those which the streams' indexes name."""
+        places = {
+            self._streams + stream_key(record.stream) + NUMBER.pack(record.version): NUMBER.pack(position)
+            for position, record in records
+        }
+        with self._reading() as snapshot:
+            found = snapshot.get_many(places)
+        return [decode_number(number) for place, number in places.items() if found.get(place) != number]
 
     @contextmanager
     def _reading(self) -> Generator[Snapshot]:

@@ -41,7 +41,9 @@ def describe(
     head, head_hash = recorder.head()
     last = head if last is None else last
     if not 1 <= first <= last + 1 or last > head:
-        raise InvalidInput("positions", f"{first} to {last} are not in the log, which has 1 to {head}")
+        raise InvalidInput(
+            "--from", f"the positions {first} to {last} are not in the log, which has 1 to {head}"
+        )
     if first == head + 1:
         previous_hash = head_hash
     else:

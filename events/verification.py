@@ -8,6 +8,7 @@ from contract.errors import DecodeError
 from events import codec
 from events.catalogue import (
     ChainEvent,
+    ChainSource,
     CheckpointSigned,
     Event,
     Finalized,
@@ -22,7 +23,7 @@ from events.log import FIRST_POSITION
 from events.log_keys import Head
 from events.program_bytes import event_hash
 from events.record import ZERO_HASH, Record
-from events.upcast import version_of
+from events.upcast import FIRST_VERSION, UPCASTERS, version_of
 
 RecordAt = Callable[[int], Record | None]
 """The record at a position of the same log."""
@@ -54,6 +55,10 @@ class _Scope(msgspec.Struct):
     sequence: int = 0
     hash: bytes = ZERO_HASH
     finalized: int = 0
+    old_position: int | None = None
+    """The first event in an old version of its kind."""
+    is_present: bool = False
+    """Whether there is one in the present version of a kind that has older ones."""
 
 
 class Verification:
@@ -63,8 +68,10 @@ class Verification:
     - Each stream's versions count from 1 without a gap; a record is called what its event is.
     - Each scope's chain events have the program's sequence without a gap, and each holds the hash of the one before; a
       `Retracted` takes back the last ones, none of them finalized, and the next follow from what is left.
-    - Each chain event hashes to what it says, as the program logged it (but for old versions: another program's).
-    - Each checkpoint has the hash of the entry that it names, signed with the key with which its node joined.
+    - Each chain event hashes to what it says, as the program logged it (but for old versions: another program's, whose
+      scopes have no others).
+    - Each checkpoint has the hash of the entry that it names, signed with the key with which its node joined. That the
+      key is a node's of the region, the log alone does not tell.
     """
 
     def __init__(self, record_at: RecordAt) -> None:
@@ -83,39 +90,41 @@ class Verification:
     def add(self, position: int, record: Record) -> None:
         """Check the next record."""
         if position != self.position + 1:
-            self._disagree(self.position + 1, "is missing")
+            self.disagree(self.position + 1, "is missing")
         elif self.hash is not None and record.previous_hash != self.hash:
-            self._disagree(position, "does not hold the hash of the entry before it")
+            self.disagree(position, "does not hold the hash of the entry before it")
         self.position, self.hash = position, record.hash
         self.entries += 1
         version = self._versions.get(record.stream, 0) + 1
         if record.version != version:
-            self._disagree(position, f"version {record.version} of {record.stream} should be {version}")
+            self.disagree(position, f"version {record.version} of {record.stream} should be {version}")
         self._versions[record.stream] = record.version
         try:
             recorded = codec.decode(record.state)
         except DecodeError as error:
-            self._disagree(position, str(error))
+            self.disagree(position, str(error))
             return
         if record.topic != kind(recorded.event):
-            self._disagree(position, f"a {kind(recorded.event)} is called {record.topic}")
+            self.disagree(position, f"a {kind(recorded.event)} is called {record.topic}")
         self._check(recorded.source, recorded.event)
-        if isinstance(recorded.event, ChainEvent) and not _is_old(record.state, recorded.event):
-            self._check_content(recorded.event)
+        if isinstance(recorded.event, ChainEvent):
+            if not isinstance(recorded.source, ChainSource):
+                self.disagree(position, f"a {record.topic} does not come from the chain")
+            self._check_version(recorded.event, is_old=_is_old(record.state, recorded.event))
 
     def skip(self, position: int, problem: str) -> None:
         """The next record cannot be read."""
-        self._disagree(position, problem)
+        self.disagree(position, problem)
         self.position, self.hash = position, None
 
     def finish(self, head: Head) -> Verified:
         """The log ends here, and says that `head` is its head."""
         if head.position != self.position:
-            self._disagree(
+            self.disagree(
                 self.position, f"is the last entry, but the head of the log names position {head.position}"
             )
         elif self.hash is not None and head.hash != self.hash:
-            self._disagree(self.position, "does not have the hash that the head of the log names")
+            self.disagree(self.position, "does not have the hash that the head of the log names")
         return self.result(head)
 
     def result(self, head: Head) -> Verified:
@@ -138,7 +147,8 @@ class Verification:
             case Finalized():
                 self._check_finalized(event)
             case NodeJoined():
-                self._keys[event.node] = event.public_key
+                if self._keys.setdefault(event.node, event.public_key) != event.public_key:
+                    self.disagree(self.position, f"{event.node} has joined before, with another key")
             case CheckpointSigned():
                 self._check_checkpoint(source, event)
             case _:
@@ -148,20 +158,35 @@ class Verification:
         scope = self.scopes.setdefault(event.scope, _Scope())
         name = f"event {event.sequence} of {event.scope}"
         if event.sequence != scope.sequence + 1:
-            self._disagree(self.position, f"{name} comes after event {scope.sequence}")
+            self.disagree(self.position, f"{name} comes after event {scope.sequence}")
         elif event.previous_hash != scope.hash:
-            self._disagree(self.position, f"{name} does not hold the hash of the event before it")
+            self.disagree(self.position, f"{name} does not hold the hash of the event before it")
         scope.sequence, scope.hash = event.sequence, event.event_hash
         self.chain_events += 1
+
+    def _check_version(self, event: ChainEvent, *, is_old: bool) -> None:
+        """What another program logged cannot be checked; but a scope is of one program."""
+        scope = self.scopes[event.scope]
+        if is_old and scope.old_position is None:
+            scope.old_position = self.position
+        if not is_old:
+            scope.is_present |= (type(event).__name__, FIRST_VERSION) in UPCASTERS
+            self._check_content(event)
+        if scope.is_present and scope.old_position is not None:
+            self.disagree(
+                scope.old_position,
+                f"an old version of its event, in a scope of the present program's: {event.scope}",
+            )
+            scope.old_position = None
 
     def _check_content(self, event: ChainEvent) -> None:
         try:
             agrees = event_hash(event) == event.event_hash
         except DecodeError as error:
-            self._disagree(self.position, str(error))
+            self.disagree(self.position, str(error))
             return
         if not agrees:
-            self._disagree(
+            self.disagree(
                 self.position, f"event {event.sequence} of {event.scope} does not have the hash that it says"
             )
 
@@ -169,15 +194,15 @@ class Verification:
         scope = self.scopes.setdefault(event.scope, _Scope())
         name = f"a retraction of the events {event.first_sequence} to {event.last_sequence} of {event.scope}"
         if event.last_sequence != scope.sequence or event.first_sequence > event.last_sequence:
-            self._disagree(self.position, f"{name}, the last of which is {scope.sequence}")
+            self.disagree(self.position, f"{name}, the last of which is {scope.sequence}")
         if event.first_sequence <= scope.finalized:
-            self._disagree(self.position, f"{name}, which are finalized up to {scope.finalized}")
+            self.disagree(self.position, f"{name}, which are finalized up to {scope.finalized}")
         if len(event.positions) != event.last_sequence - event.first_sequence + 1:
-            self._disagree(self.position, f"{name} names {len(event.positions)} positions")
+            self.disagree(self.position, f"{name} names {len(event.positions)} positions")
         for sequence, position in enumerate(event.positions, event.first_sequence):
             retracted = self._chain_event_at(position)
             if retracted is None or (retracted.scope, retracted.sequence) != (event.scope, sequence):
-                self._disagree(
+                self.disagree(
                     self.position, f"{name} names position {position}, which is not event {sequence}"
                 )
             elif sequence == event.first_sequence:
@@ -186,7 +211,7 @@ class Verification:
     def _check_finalized(self, event: Finalized) -> None:
         scope = self.scopes.setdefault(event.scope, _Scope())
         if not scope.finalized <= event.sequence <= scope.sequence:
-            self._disagree(
+            self.disagree(
                 self.position,
                 f"event {event.sequence} of {event.scope} is called finalized, "
                 f"after {scope.finalized} was, and {scope.sequence} is the last",
@@ -196,16 +221,16 @@ class Verification:
     def _check_checkpoint(self, source: Source, event: CheckpointSigned) -> None:
         self.checkpoints += 1
         if not is_signed(event):
-            self._disagree(self.position, f"the checkpoint of {event.node} is not signed by its key")
+            self.disagree(self.position, f"the checkpoint of {event.node} is not signed by its key")
         if self._keys.get(event.node) != event.public_key:
-            self._disagree(
+            self.disagree(
                 self.position, f"the checkpoint's key is not the one with which {event.node} joined"
             )
         if not isinstance(source, NodeSource) or source.node != event.node:
-            self._disagree(self.position, f"the checkpoint of {event.node} was recorded by another")
+            self.disagree(self.position, f"the checkpoint of {event.node} was recorded by another")
         record = self._record_at(event.position) if event.position < self.position else None
         if record is None or record.hash != event.hash:
-            self._disagree(
+            self.disagree(
                 self.position, f"the checkpoint is of another log: it differs at position {event.position}"
             )
 
@@ -219,7 +244,8 @@ class Verification:
             return None
         return event if isinstance(event, ChainEvent) else None
 
-    def _disagree(self, position: int, problem: str) -> None:
+    def disagree(self, position: int, problem: str) -> None:
+        """Something does not fit at a position."""
         self.disagreements.append(Disagreement(position, problem))
 
 

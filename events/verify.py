@@ -28,6 +28,7 @@ def examine(
 
     Stops after `MAX_DISAGREEMENTS`.
     """
+    beyond = recorder.beyond_head()
     head = Head(*recorder.head())
     verification = Verification(lambda position: _record_at(recorder, position))
     while verification.position < head.position:
@@ -43,9 +44,15 @@ def examine(
             for position, record in records:
                 if position <= head.position:
                     verification.add(position, record)
+            for position in recorder.misplaced(records):
+                verification.disagree(position, "is not the entry that its stream's index names")
         if verification.position == before:
             break
         progress(verification.position)
+    if beyond is not None:
+        verification.disagree(
+            beyond, f"comes after the head of the log, which names position {head.position}"
+        )
     return verification.finish(head)
 
 

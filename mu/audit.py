@@ -65,7 +65,7 @@ class Replay:
         # with an engine of its own, so that no checkpoint of a node's is trusted
         self._runner = Runner(Log(self._recorder, lambda: 0), MemoryEngine(), RunnerLimits())
         self._position = FIRST_POSITION - 1
-        for entry in _readable(Log(self._recorder, lambda: 0)):
+        for entry in _readable(Log(self._recorder, lambda: 0), self._verified.head.position):
             self._runner.feed([entry])
             self._accounts.add(entry)
             self._position = entry.position
@@ -77,6 +77,10 @@ class Replay:
         """Compare the accounts with the chain's. Raises `ChainUnavailable`."""
         regions = {address: region.provider for address, region in await marketplace.accounts(Region)}
         self._compared = 0
+        if not self._accounts.scopes:
+            self._differing.append(
+                Disagreement(FIRST_POSITION, "the log has nothing to compare with the chain")
+            )
         ahead: set[Pubkey] = set()
         for scope, position in self._accounts.scopes.items():
             here, there = self._accounts.accounts.get(scope), await _on_chain(marketplace, scope, Scope)
@@ -158,16 +162,16 @@ def part(
         progress(position - 1)
 
 
-def _readable(log: Log) -> Iterator[Entry]:
-    """The entries up to the first that cannot be read, which verification has named."""
+def _readable(log: Log, last: int) -> Iterator[Entry]:
+    """The entries up to the position `last`, or the first that cannot be read, which verification has named."""
     position = FIRST_POSITION
-    while True:
+    while position <= last:
         try:
             entries = log.read(position)
         except DecodeError:
             entries = _singly(log, position)
         for entry in entries:
-            if entry.position != position:
+            if entry.position != position or position > last:
                 return
             yield entry
             position += 1

@@ -18,19 +18,19 @@ from mu.region_folder import find_region_folder
 
 @contextmanager
 def open_source(text: str, field: str) -> Iterator[EngineProcessRecorder]:
-    """The log that a person names: a folder, a file of `mu log export`, or `tikv://HOST:PORT[,HOST:PORT...][/PREFIX]`.
+    """The log that a person names: a folder, a file of `mu log export`, or `tikv://HOST:PORT[,HOST:PORT...]/PREFIX`.
 
     A file is read whole into a temporary folder, and checked on the way. Raises `InvalidInput`, `Unavailable`, and what
     a damaged file raises.
     """
     if is_on_tikv(text):
         with _closing(open_engine(text, field)) as recorder:
-            yield recorder
+            yield _with_entries(recorder, text, field)
         return
     path = Path(text)
     if path.is_dir():
         with _closing(open_engine(find_region_folder(path).log_location, field)) as recorder:
-            yield recorder
+            yield _with_entries(recorder, text, field)
         return
     if not path.is_file():
         raise InvalidInput(
@@ -44,7 +44,16 @@ def open_source(text: str, field: str) -> Iterator[EngineProcessRecorder]:
             except InvalidInput as error:
                 # the temporary log is empty: only a file that begins later does not fit
                 raise InvalidInput(field, f"{path} does not begin at the log's first entry") from error
-            yield recorder
+            yield _with_entries(recorder, text, field)
+
+
+def _with_entries(recorder: EngineProcessRecorder, text: str, field: str) -> EngineProcessRecorder:
+    """A log without entries agrees with everything, and is mostly a mistyped address."""
+    if recorder.head()[0] == 0 and recorder.beyond_head() is None:
+        raise InvalidInput(
+            field, f"there are no entries at {text}; on TiKV it is {TIKV_SCHEME}HOST:PORT/PREFIX"
+        )
+    return recorder
 
 
 @contextmanager

@@ -11,13 +11,14 @@ from solana.rpc.commitment import Confirmed
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-from contract.errors import MuError
+from contract.errors import InvalidInput, MuError
 from events.catalogue import NodeSource
 from events.chain.endpoints import EndpointLimits
 from events.chain.failover import FailoverReader
 from events.chain.follower import Follower
 from events.chain.pubsub import LogsSubscription
 from events.chain.rpc import RpcChainReader, host_of
+from events.export import region_of
 from events.log import Log
 from mu.binaries import BinaryStore
 from mu.checkpointer import Checkpointer
@@ -103,6 +104,13 @@ async def run_node(
     """
     limits = config.limits
     with open_log(config.folder) as opened:
+        region = await trio.to_thread.run_sync(region_of, opened.recorder)
+        if region not in ("", config.region):
+            raise InvalidInput(
+                "folder",
+                f"its log is of the region {region}, not of {config.region}; "
+                "look into it with `mu events --folder`, and run the region in another folder",
+            )
         runner = await trio.to_thread.run_sync(opened.runner, limits.projections)
         port = listeners[0].socket.getsockname()[1]
         journal = await NodeJournal.join(

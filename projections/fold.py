@@ -67,7 +67,6 @@ class Fold(Generic[P]):
         try:
             self.projection.apply(entry)
         except Exception:
-            logger.exception("projection %s: stopped at position %d", self.kind.name, entry.position)
             return Parked(entry.position, traceback.format_exc())
         return None
 

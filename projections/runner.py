@@ -339,7 +339,9 @@ class Runner:
                 async with aclosing(follow):
                     async for entries in follow:
                         problem = ""
+                        before = {name: progress.parked for name, progress in self.progress.items()}
                         self.feed(entries)
+                        self._say_stopped(before)
                         self.changed.set()
                         self.changed = trio.Event()
                         self._checkpoint_if_due()
@@ -348,6 +350,12 @@ class Runner:
                     problem = str(error)
                     logger.warning("the projections wait for the log: %s", error)
                 await trio.sleep(self._limits.retry_seconds)
+
+    def _say_stopped(self, before: Mapping[str, Parked | None]) -> None:
+        for name, progress in self.progress.items():
+            if (parked := progress.parked) is not None and parked != before[name]:
+                reason = parked.traceback.strip().rpartition("\n")[2]
+                logger.error("projection %s: stopped at position %d: %s", name, parked.position, reason)
 
     def _checkpoint_if_due(self) -> None:
         saved = max((fold.progress.saved_position for fold in self._folds.values()), default=0)

@@ -115,9 +115,12 @@ def test_diff_names_the_first_entry_where_logs_part(tmp_path: Path):
 def test_bad_sources_exit_with_2(tmp_path: Path):
     empty = tmp_path / "empty"
     empty.mkdir()
+    nothing_in = tmp_path / "without entries"
+    write_region(nothing_in, [])
     for source, sentence in [
         (empty, "holds no region"),
         (tmp_path / "nothing", "is no folder of a region"),
+        (nothing_in, "there are no entries at"),
         ("tikv://nowhere", "is HOST:PORT"),
     ]:
         done = mu("audit", "replay", source)

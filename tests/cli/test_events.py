@@ -9,7 +9,9 @@ from solders.signature import Signature
 from cli.entry_filter import EntryFilter, parse_pattern, parse_slots
 from contract.errors import InvalidInput
 from events.catalogue import ChainSource, Finality, NodeSource, StackStarted
+from events.engine.lmdb import LmdbEngine
 from events.engine.memory import MemoryEngine
+from mu.region_folder import find_region_folder
 from tests.cli.folders import run, write_region
 from tests.cli.mu_process import mu
 from tests.entries import NODES, STACKS, append_all, deployed, joined, open_log
@@ -130,3 +132,14 @@ def test_a_pattern_works_or_is_refused(text: str):
     except InvalidInput:
         return
     wanted.matches(log.read()[0])
+
+
+def test_an_entry_that_is_missing_is_not_another_one(folder: Path):
+    engine = LmdbEngine(find_region_folder(folder).log)
+    with engine.begin() as transaction:
+        transaction.delete(b"log/e" + (2).to_bytes(8, "big"))
+        transaction.commit()
+    engine.close()
+    done = mu("events", "show", "2", "--folder", folder)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "position 2: is missing" in done.stderr

@@ -208,3 +208,16 @@ def test_archive(folder: Path, tmp_path: Path):
     assert "5 entries archived, 5 stay" in further
     with pytest.raises(InvalidInput, match="--before"):
         raise_from(mu_log("archive", "--folder", folder, "--before", "99", "--to", tmp_path / "segments"))
+
+
+def test_what_cannot_be_exported_or_imported_leaves_nothing_behind(folder: Path, tmp_path: Path):
+    file = tmp_path / "part.mulog"
+    refused = mu_log("export", file, "--from", "999999", "--folder", folder)
+    assert isinstance(refused.exception, InvalidInput)
+    assert "--from" in str(refused.exception)
+    assert not file.exists()
+    succeed("export", file, "--from", "3", "--folder", folder)
+    new = tmp_path / "new"
+    refused = mu_log("import", file, "--folder", new)
+    assert refused.exit_code != 0
+    assert not (new / ".mu").exists()

@@ -15,7 +15,7 @@ from events.record import Record
 from events.recorder import EngineProcessRecorder
 from events.verification import Disagreement
 from events.verify import MAX_DISAGREEMENTS, BrokenLog, examine, verify
-from tests.entries import append_all, joined, open_log
+from tests.entries import append_all, joined, open_log, source_of
 from tests.events.logs import NODE, NODE_KEY, region_created
 from tests.events.logs import joined as our_node_joined
 from tests.events.make_fixtures import path
@@ -119,8 +119,52 @@ def test_a_version_left_out_and_a_wrong_name(version: int, topic: str):
     with engine.begin() as transaction:
         transaction.put(b"log/h", (1).to_bytes(8, "big") + forged.hash)
         transaction.commit()
-    [found] = disagreements(engine)
+    found, *others = disagreements(engine)
     assert ("version 2" if version == 2 else "is called NodeLeft") in found.problem
+    # the stream's index has no such version
+    assert len(others) == (version == 2)
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_entries_after_the_head_are_named(engine: MemoryEngine, is_lost: bool):
+    with engine.begin() as transaction:
+        if is_lost:
+            transaction.delete(b"log/h")
+        else:
+            record = EngineProcessRecorder(engine).records(597, 1)[0][1]
+            transaction.put(b"log/h", (597).to_bytes(8, "big") + record.hash)
+        transaction.commit()
+    [found] = disagreements(engine)
+    assert (found.position, "after the head" in found.problem) == (1 if is_lost else 598, True)
+
+
+@pytest.mark.parametrize("number", [None, 7])
+def test_a_streams_index_that_names_another_entry_or_none_is_named(engine: MemoryEngine, number: int | None):
+    place = b"log/sall\0" + (600).to_bytes(8, "big")
+    with engine.begin() as transaction:
+        assert transaction.get(place) == (600).to_bytes(8, "big")
+        if number is None:
+            transaction.delete(place)
+        else:
+            transaction.put(place, number.to_bytes(8, "big"))
+        transaction.commit()
+    [found] = disagreements(engine)
+    assert (found.position, "index" in found.problem) == (600, True)
+
+
+def test_a_node_that_joins_again_with_another_key_is_named():
+    engine = MemoryEngine()
+    other = msgspec.structs.replace(joined(0), public_key="another")
+    append_all(open_log(engine), [joined(0), joined(0), other])
+    [found] = disagreements(engine)
+    assert (found.position, "another key" in found.problem) == (3, True)
+
+
+def test_a_chain_event_that_a_node_made_is_named():
+    engine = MemoryEngine()
+    log = open_log(engine)
+    log.append("region", 0, [(NodeSource("node", 1), region_created())])
+    assert any("does not come from the chain" in found.problem for found in disagreements(engine))
 
 
 def chain(scope: str, sequence: int, fork: int = 0, previous_fork: int = 0) -> StackDeleted:
@@ -236,6 +280,20 @@ def test_an_event_of_the_first_program_is_believed():
     recorder.insert_events([StoredEvent("scope", 1, "RegionCreated", msgspec.msgpack.encode(plain))])
     assert log.read()[0].event.event_hash == plain["event"]["event_hash"]
     assert disagreements(engine) == ()
+
+
+def test_an_old_version_in_a_scope_of_the_present_program_is_named():
+    """Else an altered event could escape the check of its hash by its tag."""
+    engine = MemoryEngine()
+    log = open_log(engine)
+    created = region_created()
+    log.append(created.scope, 0, [(source_of(created), created)])
+    plain = msgspec.msgpack.decode(path("StackDeployed", 1).read_bytes())
+    plain["event"] |= {"scope": created.scope, "sequence": 2, "previous_hash": created.event_hash}
+    stored = StoredEvent(created.scope, 2, "StackDeployed", msgspec.msgpack.encode(plain))
+    EngineProcessRecorder(engine).insert_events([stored])
+    [found] = disagreements(engine)
+    assert (found.position, "an old version" in found.problem) == (2, True)
 
 
 def append(log: Log, event: Event, node: str = NODE) -> None:

@@ -19,6 +19,7 @@ from events.catalogue import (
     StackStarted,
     kind,
 )
+from events.engine.lmdb import LmdbEngine
 from events.manifest import Endpoint, Function, Gateway, Manifest, Method, Route, RuntimeName, binary_id
 from events.verify import verify
 from mu.config import NodeLimits
@@ -26,9 +27,12 @@ from mu.local_region import open_gateway, wait_until_ready
 from mu.node import Node
 from mu.node_journal import node_stream
 from mu.project import Project
+from mu.region_folder import RegionFolder
+from mu.region_folder import open_log as open_region_log
 from mu.runtime.protocol import Level
 from projections.routes import Routes
 from projections.stacks import Stacks, Status
+from tests.entries import append_all, open_log, region_created
 from tests.mu.regions import Seen, greeting, open_node, open_region, request
 
 TRAP = bytes(wasmtime.wat2wasm('(module (memory (export "memory") 1) (func (export "_start") unreachable))'))
@@ -214,3 +218,16 @@ async def test_a_folder_is_used_by_one_region_at_a_time_and_a_port_too(tmp_path:
                 pass
         with pytest.raises(InvalidInput, match="--port"):
             await open_gateway(node.port)
+
+
+async def test_a_node_does_not_mix_its_region_into_the_log_of_another(tmp_path: Path):
+    """As when a log was imported into a folder whose chain is a new one."""
+    engine = LmdbEngine(RegionFolder(tmp_path).log)
+    append_all(open_log(engine), [region_created()])
+    engine.close()
+    async with open_region(tmp_path) as region:
+        with pytest.raises(InvalidInput, match="its log is of the region"):
+            async with open_node(region):
+                pass
+    with open_region_log(RegionFolder(tmp_path)) as opened:
+        assert opened.log.head().position == 1
