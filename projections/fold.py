@@ -123,21 +123,27 @@ class Fold(Generic[P]):
         ):
             self.bases.take(Base(position, self.progress.hash, self.projection.encode()))
 
+    def begin_anew(self) -> None:
+        """Begin with nothing."""
+        self.projection, self.progress, self.bases = self.kind(), Progress(), Bases()
+
     def resume(self) -> Unfinalized | None:
         """Begin anew with the checkpoint, and return what may still be retracted of what it has folded; None, and from
         nothing, where there is none.
         """
-        self.bases = Bases()
         found = self._load(Place.LAST)
+        snapshot_position = max(snapshots.positions(self._engine, self.kind.name), default=0)
+        # only now, as the engine may fail before
         if found is None:
-            self.projection, self.progress = self.kind(), Progress()
+            self.begin_anew()
             return None
+        self.bases = Bases()
         self.projection, header = found
         self.progress = Progress(
             header.position,
             header.hash,
             saved_position=header.position,
-            snapshot_position=max(snapshots.positions(self._engine, self.kind.name), default=0),
+            snapshot_position=snapshot_position,
             rebuilds=header.rebuilds,
         )
         return header.unfinalized

@@ -43,13 +43,16 @@ class Unfinalized(msgspec.Struct):
         """Take note of a further entry."""
         match entry.event:
             case ChainEvent(scope=scope, sequence=sequence):
-                if isinstance(entry.source, ChainSource) and entry.source.finality is not Finality.FINALIZED:
+                if isinstance(entry.source, ChainSource) and entry.source.finality is Finality.FINALIZED:
+                    # what comes before something final is final too
+                    self._finalize(scope, sequence)
+                else:
                     positions = self.scopes.setdefault(scope, {})
                     # where a `Retracted` is missing, the later event of a number is the one that counts
                     positions.pop(sequence, None)
                     positions[sequence] = entry.position
             case Finalized(scope=scope, sequence=sequence):
-                self._keep(scope, {n: p for n, p in self.scopes.get(scope, {}).items() if n > sequence})
+                self._finalize(scope, sequence)
             case Retracted(scope=scope, positions=retracted):
                 self._keep(scope, {n: p for n, p in self.scopes.get(scope, {}).items() if p not in retracted})
             case _:
@@ -57,12 +60,16 @@ class Unfinalized(msgspec.Struct):
 
     def first_position(self) -> int | None:
         """The first position that may still be retracted; None where there is none."""
-        return min((next(iter(positions.values())) for positions in self.scopes.values()), default=None)
+        return min((min(positions.values()) for positions in self.scopes.values()), default=None)
 
     def is_final(self, position: int) -> bool:
         """Whether nothing up to `position` may still be retracted."""
         first = self.first_position()
         return first is None or first > position
+
+    def _finalize(self, scope: str, sequence: int) -> None:
+        if scope in self.scopes:
+            self._keep(scope, {n: p for n, p in self.scopes[scope].items() if n > sequence})
 
     def _keep(self, scope: str, positions: dict[int, int]) -> None:
         if positions:

@@ -15,6 +15,7 @@ from events.catalogue import Finality
 from events.engine import Engine, EngineError
 from events.entries import EngineFailure
 from events.log import FIRST_POSITION, READ_BATCH_ENTRIES, Entry, Log
+from events.record import ZERO_HASH
 from projections import snapshots
 from projections.checkpoint import Header
 from projections.deployments import Deployments
@@ -121,6 +122,10 @@ class Runner:
         noted: dict[int, Unfinalized] = {}
         for fold in self._folds.values():
             unfinalized = fold.resume()
+            if unfinalized and fold in self._cautious and unfinalized.scopes:
+                # it was saved when it acted at confirmed
+                fold.begin_anew()
+                unfinalized = None
             noted[fold.progress.position] = unfinalized or Unfinalized()
         self._noted_position = min(noted, default=0)
         self._unfinalized = noted.get(self._noted_position, Unfinalized())
@@ -132,6 +137,8 @@ class Runner:
         self._noted_position = min(fold.progress.position for fold in self._folds.values())
 
     def _is_of_this_log(self, header: Header) -> bool:
+        if header.position < FIRST_POSITION:
+            return header.hash == ZERO_HASH
         entries = self._log.read(header.position, 1)
         return bool(entries) and (entries[0].position, entries[0].hash) == (header.position, header.hash)
 
@@ -193,8 +200,12 @@ class Runner:
         waiting = [
             fold for fold in self._cautious if fold.progress.parked is None and fold.reached + 1 < stop
         ]
+        # copies: what fails half-way must not have changed them
         starts = {
-            fold: Start(fold.projection, fold.progress.position, fold.progress.hash) for fold in waiting
+            fold: Start(
+                fold.kind.decode(fold.projection.encode()), fold.progress.position, fold.progress.hash
+            )
+            for fold in waiting
         }
         if starts:
             self._fold_from(starts, stop, known=self._noted_position)

@@ -16,10 +16,11 @@ import trio
 
 from contract.accounts import Scope
 from contract.errors import DecodeError
-from events.catalogue import ChainEvent, Event, Finality, NodeSource, Retracted, Source
+from events.catalogue import ChainEvent, ChainSource, Event, Finality, NodeSource, Retracted, Source
 from events.chain.backfill import MAX_REMEMBERED_EVENTS, Backfill, Gap, ScopeAnswer, together
 from events.chain.pubsub import LogsSubscription, SubscriptionLost
 from events.chain.reader import ChainReader, ChainUnavailable
+from events.chain.recovery import Found
 from events.chain.settlement import settlement
 from events.chain.standing import Standing
 from events.engine import EngineError
@@ -166,7 +167,7 @@ class Follower:
             except StreamConflict:
                 # another node recording the same first is as good: go on from where it came to
                 continue
-            except (Gap, ChainUnavailable) as error:
+            except (Gap, ChainUnavailable, DecodeError) as error:
                 if not self._reader.doubt(str(error)):
                     raise
                 continue
@@ -206,8 +207,19 @@ class Follower:
             if account.event_hash != tip.hash:
                 raise Gap(f"event {tip.sequence} of {self._scope} in the log is not the one on chain")
             return 0
+        try:
+            return await self._append_after(standing, account, tip.slot)
+        except Gap:
+            if standing.final.slot >= tip.slot:
+                raise
+        # on the fork that survives the same transactions may be in earlier slots than on the one where they were seen
+        standing = await self._read_standing()
+        return await self._append_after(standing, account, standing.final.slot)
+
+    async def _append_after(self, standing: Standing, account: Scope, since_slot: int) -> int:
+        """Append what follows from the log's last event out of the history from a slot on."""
         version, appended = standing.version, 0
-        async with aclosing(self._backfill.events(tip, account)) as batches:
+        async with aclosing(self._backfill.events(standing.tip, account, since_slot)) as batches:
             async for found in batches:
                 for batch in together(found, MAX_EVENTS_PER_APPEND):
                     await self._append(version, batch)
@@ -243,10 +255,10 @@ class Follower:
         await trio.to_thread.run_sync(read)
         return standing
 
-    async def _recall(self) -> list[Event]:
+    async def _recall(self) -> list[Found]:
         """The scope's last events in the log that count, in order."""
 
-        def read() -> list[Event]:
+        def read() -> list[Found]:
             newest_first = self._log.newest_first(self._scope)
             entries = list(itertools.islice(newest_first, MAX_REMEMBERED_EVENTS))[::-1]
             retracted = {
@@ -256,9 +268,9 @@ class Follower:
                 for position in entry.event.positions
             }
             return [
-                entry.event
+                (entry.source, entry.event)
                 for entry in entries
-                if isinstance(entry.event, ChainEvent) and entry.position not in retracted
+                if isinstance(entry.source, ChainSource) and entry.position not in retracted
             ]
 
         return await trio.to_thread.run_sync(read)
