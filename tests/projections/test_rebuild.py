@@ -138,6 +138,20 @@ def test_more_snapshots_than_a_transaction_can_remove_are_gone_all_the_same(monk
     assert snapshots.positions(engine, "membership") == []
 
 
+def test_one_rebuilt_of_an_empty_log_is_taken_up_too():
+    engine = MemoryEngine()
+    log = open_log(engine)
+    rebuilding = Rebuilding(log, engine, Membership, LIMITS)
+    rebuilding.run()
+    rebuilding.swap()
+    node = resumed(log, engine)
+    append_all(log, [joined(0), joined(1)])
+    node.catch_up()
+    node.checkpoint()
+    assert node.progress["membership"].saved_position == 2
+    assert len(node.get(Membership).state.members) == 2
+
+
 def same(one: Runner, other: Runner) -> bool:
     states: list[Any] = [[runner.get(kind).encode() for kind in PROJECTIONS] for runner in (one, other)]
     return states[0] == states[1]

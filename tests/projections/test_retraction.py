@@ -1,9 +1,11 @@
 """A projection after a retraction equals one that never saw the event."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,18 +19,26 @@ from events.catalogue import (
     Retracted,
     Source,
     StackDeployed,
+    StackStarted,
 )
+from events.engine import EngineError
 from events.engine.memory import MemoryEngine
+from events.entries import EngineFailure
 from events.log import Entry, Log
+from events.manifest import Function, Manifest, RuntimeName, binary_id
+from events.manifest_codec import encode
 from projections.bases import Base, Bases
 from projections.checkpoint import Place, load
 from projections.projection import Projection
 from projections.retraction import Unfinalized, live_entries
+from projections.routes import Routes
 from projections.runner import PROJECTIONS, Runner, RunnerLimits
 from projections.stacks import Stacks
-from tests.entries import SCOPE, STACKS, deployed, events, open_log, source_of
+from tests.entries import SCOPE, STACKS, append_all, deployed, events, open_log, source_of
+from tests.outage import Outage
 
 NODE = NodeSource("node", 1)
+MANIFEST = Manifest("App", "1", (Function("f", binary_id(b"1"), RuntimeName.WASI_1_0, 1),))
 
 
 class Picky(Stacks):
@@ -307,3 +317,52 @@ def test_a_base_is_wanted_when_it_is_worth_its_cost_and_the_last_one_is_final():
     assert (bases.final, bases.next) == (Base(10, b"", bytes(5000)), Base(60, b"", b""))
     bases.drop_from(60)
     assert bases.next is None
+
+
+@pytest.mark.parametrize("answers", range(1, 9))
+def test_an_outage_while_one_at_finalized_goes_on_leaves_nothing_half_done(answers: int):
+    engine, limits = Outage(), RunnerLimits(commitments={"routes": Finality.FINALIZED})
+    log = open_log(engine)
+    first = msgspec.structs.replace(deployed(STACKS[0], encode(MANIFEST)), sequence=1)
+    append_all(log, [first, *[StackStarted(stack=STACKS[0], revision=1, node="node")] * 1200])
+    runner = Runner(log, engine, limits, (Routes,))
+    runner.catch_up()
+    assert runner.progress["routes"].position == 0
+    log.append("final", 0, [(NODE, Finalized(scope=SCOPE, sequence=1))])
+    entries = list(log.replay(1202))
+    engine.answers = answers
+    with suppress(EngineFailure, EngineError):
+        runner.feed(entries)
+    engine.come_back()
+    runner.feed(entries)
+    assert runner.progress["routes"].position == 1202
+    replayed = Runner(log, MemoryEngine(), limits, (Routes,))
+    replayed.catch_up()
+    assert runner.get(Routes).encode() == replayed.get(Routes).encode()
+
+
+def test_one_that_is_set_to_finalized_forgets_what_it_folded_before_that():
+    history = History()
+    history.happen(deployed(STACKS[0], b"m"))
+    before = Runner(history.log, history.engine, RunnerLimits(), (Stacks,))
+    before.catch_up()
+    before.checkpoint()
+    limits = RunnerLimits(commitments={"stacks": Finality.FINALIZED})
+    runner = Runner(history.log, history.engine, limits, (Stacks,))
+    runner.resume()
+    runner.catch_up()
+    assert runner.get(Stacks).state.stacks == {}
+    history.finalize(1)
+    runner.catch_up()
+    assert set(runner.get(Stacks).state.stacks) == {STACKS[0]}
+
+
+def test_what_comes_before_something_final_is_final():
+    history = History()
+    history.happen(deployed(STACKS[0], b"m"))
+    final = msgspec.structs.replace(deployed(STACKS[1], b"m"), sequence=2)
+    history.append(ChainSource(5, "signature", 0, Finality.FINALIZED), final)
+    unfinalized = Unfinalized()
+    for entry in history.entries():
+        unfinalized.apply(entry)
+    assert unfinalized.first_position() is None

@@ -361,3 +361,25 @@ def test_nodes_that_contradict_each_other_retract_nothing():
         assert events_of(log) == ["1", "finalized 1", "2"]
     poll(follower(log, Balanced(dead, dead, dead)))
     assert events_of(log) == ["1", "finalized 1", "2", "retracted 2-2 at [3]"]
+
+
+def test_an_event_that_landed_in_an_earlier_slot_on_the_fork_that_lives_does_not_hide_what_follows():
+    log, reader = open_log(MemoryEngine()), ViewReader()
+    following, chain = follower(log, reader), ForkingChain()
+    chain.act()
+    chain.finalize(9)
+    see(chain, reader, following)
+    before = chain.view
+    chain.view = msgspec.structs.replace(before, slot=8)
+    chain.act()
+    see(chain, reader, following)
+    assert len(live(log)) == 2
+    # the same transaction as before, in an earlier slot, and another one still before that of the dead fork
+    chain.view = msgspec.structs.replace(before, slot=4)
+    chain._sent = 1
+    chain.act()
+    chain.view = msgspec.structs.replace(chain.view, slot=6)
+    chain.act()
+    chain.view = msgspec.structs.replace(chain.view, slot=12)
+    see(chain, reader, following)
+    assert len(live(log)) == len(chain.view.events) == 3
