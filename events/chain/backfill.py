@@ -17,7 +17,7 @@ from events.chain.clues import Clues
 from events.chain.decode import LogsTruncated, event_data, sourced_events
 from events.chain.reader import ChainReader, ChainTransaction, ChainUnavailable, SignatureInfo
 from events.chain.recovery import Found
-from events.chain.standing import Cursor
+from events.chain.standing import Cursor, cursor_at
 
 MAX_CONCURRENT_TRANSACTION_READS = 8
 MAX_TRANSACTIONS_PER_ROUND = 256
@@ -46,7 +46,7 @@ class Backfill:
         reader: ChainReader,
         scope: str,
         finality: Finality,
-        recall: Callable[[], Awaitable[Sequence[Event]]],
+        recall: Callable[[], Awaitable[Sequence[Found]]],
     ) -> None:
         self._reader = reader
         self._scope = scope
@@ -74,13 +74,16 @@ class Backfill:
         A batch ends with the last event of a transaction: where one cannot be rebuilt, none of its transaction come.
         Raises `ChainUnavailable`, `DecodeError`, and `Gap` where it does not come as far as that.
         """
-        clues = Clues(self._reader, self._scope, self._finality, self._recall, cursor)
         infos = await self._signatures_since(cursor.slot if since_slot is None else since_slot)
+        slots = {info.signature: info.slot for info in infos}
+        # it was seen in another slot on a fork that has died
+        cursor = msgspec.structs.replace(cursor, slot=slots.get(cursor.signature, cursor.slot))
+        clues = Clues(self._reader, self._scope, self._finality, self._recall, cursor, slots.keys())
         events: dict[int, Found] = {}
         held: list[Found] = []
         for first in range(0, len(infos), MAX_TRANSACTIONS_PER_ROUND):
             found = await self._events_of(infos[first : first + MAX_TRANSACTIONS_PER_ROUND], clues)
-            clues.heard(event for _, event in found)
+            clues.heard(found)
             for source, event in found:
                 if (sequence := self._sequence(event)) and cursor.sequence < sequence <= account.sequence:
                     events.setdefault(sequence, (source, event))
@@ -90,7 +93,7 @@ class Backfill:
                     break
                 source, last = batch[-1]
                 assert isinstance(last, ChainEvent)
-                cursor = Cursor(last.sequence, last.event_hash, source.slot)
+                cursor = cursor_at(source, last)
                 clues.passed(batch)
                 held += batch
                 whole, held = clues.split(held)
@@ -114,17 +117,16 @@ class Backfill:
         return text
 
     async def _events_of(self, infos: Sequence[SignatureInfo], clues: Clues) -> list[Found]:
-        """The events of some transactions, in no particular order; those with logs cut short go to `clues` too."""
-        found: list[Found] = []
+        """The events of some transactions, in the order of these; those with logs cut short go to `clues` too."""
+        transactions: dict[str, ChainTransaction] = {}
         places = trio.CapacityLimiter(MAX_CONCURRENT_TRANSACTION_READS)
         failures: list[MuError] = []
 
         async def read(info: SignatureInfo) -> None:
             async with places:
                 try:
-                    transaction = await self._transaction(info)
-                    found.extend(self._events_in(info.signature, transaction, clues))
-                except (ChainUnavailable, DecodeError) as error:
+                    transactions[info.signature] = await self._transaction(info)
+                except ChainUnavailable as error:
                     failures.append(error)
                     # a node that hangs would otherwise be waited for once for each of the others
                     nursery.cancel_scope.cancel()
@@ -134,7 +136,11 @@ class Backfill:
                 nursery.start_soon(read, info)
         if failures:
             raise failures[0]
-        return found
+        return [
+            found
+            for info in infos
+            for found in self._events_in(info.signature, transactions[info.signature], clues)
+        ]
 
     async def _transaction(self, info: SignatureInfo) -> ChainTransaction:
         transaction = await self._reader.transaction(info.signature, self._finality)
@@ -163,22 +169,21 @@ class Backfill:
         return sourced_events(payloads, slot=transaction.slot, signature=signature, finality=self._finality)
 
     async def _signatures_since(self, slot: int) -> list[SignatureInfo]:
-        """The transactions of the scope that did not fail, from `slot` on, oldest first."""
-        found: list[SignatureInfo] = []
+        """The transactions of the scope that did not fail, from `slot` on, oldest first, each once."""
+        found: dict[str, SignatureInfo] = {}
         before: str | None = None
         seen: set[str] = set()
         # paged by `before` alone: `until` would stop at the cursor's transaction, and the order within its slot
         # is not reliable
         while page := await self._reader.signatures(self._scope, before, self._finality):
-            found.extend(info for info in page if info.slot >= slot and not info.failed)
+            found |= {info.signature: info for info in page if info.slot >= slot and not info.failed}
             if page[-1].slot < slot:
                 break
             if page[-1].signature in seen:
                 raise ChainUnavailable("the RPC node shows the same page of history again and again")
             seen.add(page[-1].signature)
             before = page[-1].signature
-        found.reverse()
-        return found
+        return list(found.values())[::-1]
 
 
 def together(batch: Sequence[Found], max_events: int) -> list[list[Found]]:

@@ -16,10 +16,11 @@ import trio
 
 from contract.accounts import Scope
 from contract.errors import DecodeError
-from events.catalogue import ChainEvent, Event, Finality, NodeSource, Retracted, Source
+from events.catalogue import ChainSource, Event, Finality, NodeSource, Retracted, Source
 from events.chain.backfill import MAX_REMEMBERED_EVENTS, Backfill, Gap, ScopeAnswer, together
 from events.chain.pubsub import LogsSubscription, SubscriptionLost
 from events.chain.reader import ChainReader, ChainUnavailable
+from events.chain.recovery import Found
 from events.chain.settlement import settlement
 from events.chain.standing import Standing
 from events.engine import EngineError
@@ -254,10 +255,10 @@ class Follower:
         await trio.to_thread.run_sync(read)
         return standing
 
-    async def _recall(self) -> list[Event]:
+    async def _recall(self) -> list[Found]:
         """The scope's last events in the log that count, in order."""
 
-        def read() -> list[Event]:
+        def read() -> list[Found]:
             newest_first = self._log.newest_first(self._scope)
             entries = list(itertools.islice(newest_first, MAX_REMEMBERED_EVENTS))[::-1]
             retracted = {
@@ -267,9 +268,9 @@ class Follower:
                 for position in entry.event.positions
             }
             return [
-                entry.event
+                (entry.source, entry.event)
                 for entry in entries
-                if isinstance(entry.event, ChainEvent) and entry.position not in retracted
+                if isinstance(entry.source, ChainSource) and entry.position not in retracted
             ]
 
         return await trio.to_thread.run_sync(read)

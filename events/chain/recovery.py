@@ -6,27 +6,27 @@ accounts (`events.chain.rebuilding`). A rebuilt event is *proven*: the hash of i
 it, is what the next event holds as its previous hash, or what the account holds. What is not proven is not used.
 
 Of two transactions of a slot with the same instruction, it is the block alone that tells which one made which event
-(`Truncated.place`); the events are the same.
+(`Case.places`); the events are the same.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 
 import msgspec
 
-from contract.accounts import Account, Scope
+from contract.accounts import Account, Escrow, Scope
 from contract.client import decode_event
 from contract.errors import DecodeError
 from events.catalogue import ChainEvent, ChainSource, Event, Finality
 from events.chain.decode import catalogue_event
 from events.chain.reader import ChainTransaction, Invocation
 from events.chain.rebuilding import event_bytes, recipe_for
-from events.chain.rebuilding.balances import change_after, effect
 from events.chain.rebuilding.known import BalanceEvent, Known
 from events.chain.rebuilding.recipe import Recipe, Situation
+from events.chain.rebuilding.running import RunningBalances, Told
 from events.chain.rebuilding.steps import Step, Transfer, steps_in, transfers_in
-from events.chain.standing import Cursor
+from events.chain.standing import Cursor, cursor_at
 
 MAX_CANDIDATES = 5_000
 CLOCK_OFFSETS_SECONDS = (0, 1, -1, 2, -2)
@@ -54,15 +54,11 @@ _PASSES = (
 
 
 class Truncated(msgspec.Struct, frozen=True):
-    """A transaction whose log lines are not whole, and the sequences of the scope's events in what there is of them.
-
-    `place` is its place in the block, where that is known.
-    """
+    """A transaction whose log lines are not whole, and the sequences of the scope's events in what there is of them."""
 
     signature: str
     transaction: ChainTransaction
     visible: tuple[int, ...] = ()
-    place: int | None = None
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -80,8 +76,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
     `hashes` has, by sequence, what proves an event: the hash that its successor holds, or the account. `visible` are
     the sequences of events that are to see, and need not be rebuilt. `known` is what the scope's events up to the gap
-    tell, `present` accounts as they are now, by address, `said` events that tell balances, and `past` what was done
-    before with accounts, the latest first.
+    tell, `present` accounts as they are now, by address, `told` events that tell balances, `recalled` such events of
+    the log, and `past` what was done before with accounts, the latest first. `places` are those of transactions in
+    their blocks, by signature, as far as they are known, and `beside` are transactions whose log lines are not whole
+    either, and which do not make any of the missing events.
     """
 
     scope: str
@@ -91,8 +89,11 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     known: Known
     present: Mapping[str, Account]
     finality: Finality
-    said: Sequence[BalanceEvent] = ()
+    told: Sequence[Told] = ()
+    recalled: Sequence[Told] = ()
     past: Mapping[str, Sequence[Invocation]] = {}
+    places: Mapping[str, int] = {}
+    beside: Mapping[str, ChainTransaction] = {}
 
 
 class _Exhausted(Exception):
@@ -127,18 +128,21 @@ def event_count(one: Truncated, scope: str) -> int:
 def recover(cursor: Cursor, truncated: Sequence[Truncated], case: Case) -> list[Found]:
     """The events that follow from `cursor` out of transactions, as far as they are proven; nothing where none are.
 
-    Transactions of the cursor's slot may be in the log already, and are tried without.
+    None of `truncated` come before the cursor's in the chain as far as that is known. Others of its slot may be in the
+    log already, and are tried without.
     """
-    return _Search(case, cursor).run(truncated)
+    return _Search(case, cursor, truncated).run()
 
 
 class _Part(msgspec.Struct, frozen=True):
     """What of a transaction is still to come: the calls whose events are not visible, after the last one that is.
 
-    An optional one may be in the log already, or its first calls. A timed one needs the clock.
+    An optional one may be in the log already, or its first calls. A timed one needs the clock. `place` is -1 where it
+    is not known.
     """
 
     one: Truncated
+    place: int
     steps: tuple[Step, ...]
     transfers: tuple[Transfer, ...]
     calls: tuple[Call, ...]
@@ -148,59 +152,96 @@ class _Part(msgspec.Struct, frozen=True):
 
     @property
     def when(self) -> tuple[int, int]:
-        """Its slot and its place there, -1 where that is not known."""
-        return self.one.transaction.slot, -1 if self.one.place is None else self.one.place
+        """Its slot and its place there."""
+        return self.one.transaction.slot, self.place
+
+
+_Branch = Generator["_Branch", bool, bool]
+"""A branch of the search: yields those that begin at it, and returns whether all that can be was found."""
+
+
+def _explore(branch: _Branch) -> bool:
+    """Run a branch, and those that begin at it, without recursion: they are as deep as a block is full of events."""
+    branches: list[_Branch] = [branch]
+    answer: bool | None = None
+    while branches:
+        try:
+            begun = next(branches[-1]) if answer is None else branches[-1].send(answer)
+        except StopIteration as end:
+            branches.pop()
+            answer = end.value
+        else:
+            branches.append(begun)
+            answer = None
+    return bool(answer)
 
 
 class _Search:
     """Depth first: which transaction comes next, what its clock was, and which candidate each of its events is."""
 
-    def __init__(self, case: Case, cursor: Cursor) -> None:
+    def __init__(self, case: Case, cursor: Cursor, truncated: Sequence[Truncated]) -> None:
         self._case = case
         self._cursor = cursor
+        self._truncated = truncated
         self._tried = 0
         self._best: list[Found] = []
-        self._charges: tuple[int, ...] = ()
         self._amounts: dict[str, tuple[int, ...]] = {}
-        self._pass = _PASSES[0]
-
-    def run(self, truncated: Sequence[Truncated]) -> list[Found]:
-        parts = [part for one in truncated if (part := self._part(one)) is not None]
-        self._charges = tuple(self._charged(truncated))
+        self._running = self._balances(truncated)
         for one in truncated:
             for address, amounts in one.transaction.token_amounts.items():
                 self._amounts[address] = (*self._amounts.get(address, ()), amounts.before, amounts.after)
+        self._pass = _PASSES[0]
+
+    def run(self) -> list[Found]:
+        parts = [part for one in self._truncated if (part := self._part(one)) is not None]
         for self._pass in _PASSES:
             self._tried = 0
             with suppress(_Exhausted):
-                if self._next_transaction(self._cursor, self._case.known, tuple(parts), []):
+                if _explore(self._next_transaction(self._cursor, self._case.known, tuple(parts), [])):
                     break
         return self._best
 
     def _part(self, one: Truncated) -> _Part | None:
-        transaction = one.transaction
+        transaction, cursor = one.transaction, self._cursor
         calls = calls_in(transaction, self._case.scope)[len(one.visible) :]
+        after = one.visible[-1] if one.visible else None
+        place = self._case.places.get(one.signature, -1)
+        if one.signature == cursor.signature:
+            calls = [call for call in calls if call.index > cursor.index]
+            after, optional = max(cursor.sequence, after or 0), False
+        else:
+            reached = self._case.places.get(cursor.signature)
+            is_later = transaction.slot > cursor.slot or (
+                transaction.slot == cursor.slot and reached is not None and place > reached
+            )
+            optional = not is_later and after != cursor.sequence
         is_timed = any(call.recipe.is_timed for call in calls)
         if not calls or (is_timed and transaction.block_time is None):
             return None
-        after = one.visible[-1] if one.visible else None
-        optional = transaction.slot <= self._cursor.slot and after != self._cursor.sequence
         return _Part(
-            one, steps_in(transaction), transfers_in(transaction), tuple(calls), after, optional, is_timed
+            one=one,
+            place=place,
+            steps=steps_in(transaction),
+            transfers=transfers_in(transaction),
+            calls=tuple(calls),
+            after=after,
+            optional=optional,
+            is_timed=is_timed,
         )
 
-    def _charged(self, truncated: Sequence[Truncated]) -> Iterator[int]:
-        """What the transactions that made no event of the scope, an escrow, have taken out of it, in order."""
-        for one in truncated:
-            if not calls_in(one.transaction, self._case.scope):
-                for step in steps_in(one.transaction):
-                    if change := effect(step, self._case.scope):
-                        yield -change
+    def _balances(self, truncated: Sequence[Truncated]) -> RunningBalances:
+        case = self._case
+        accounts = {**case.present, case.scope: case.account}
+        return RunningBalances(
+            {**case.beside, **{one.signature: one.transaction for one in truncated}},
+            (*case.recalled, *case.told),
+            case.places,
+            {address: one.balance for address, one in accounts.items() if isinstance(one, Escrow)},
+        )
 
     def _next_transaction(
         self, cursor: Cursor, known: Known, parts: tuple[_Part, ...], found: list[Found]
-    ) -> bool:
-        """Returns whether all that can be was found."""
+    ) -> _Branch:
         required = [part for part in parts if not part.optional]
         if cursor.sequence + 1 in self._case.visible:
             return True
@@ -215,7 +256,7 @@ class _Search:
             rest = tuple(other for other in parts if other is not part)
             for skipped in range(len(part.calls) if part.optional else 1):
                 for now in self._clocks(part):
-                    if self._next_event(cursor, known, part, part.calls[skipped:], now, rest, found):
+                    if (yield self._next_event(cursor, known, part, part.calls[skipped:], now, rest, found)):
                         return True
         return False
 
@@ -234,12 +275,10 @@ class _Search:
         now: int,
         rest: tuple[_Part, ...],
         found: list[Found],
-    ) -> bool:
+    ) -> _Branch:
         if not calls:
-            known = known.changed(
-                self._case.scope, change_after(part.steps, part.calls[-1].index, self._case.scope)
-            )
-            return self._next_transaction(cursor, known, rest, found)
+            known = known.past(part.steps, self._case.scope)
+            return (yield self._next_transaction(cursor, known, rest, found))
         if cursor.sequence + 1 in self._case.visible:
             # it was made by another transaction
             return False
@@ -247,8 +286,7 @@ class _Search:
         one = part.one
         proof = self._case.hashes.get(cursor.sequence + 1)
         for data in self._candidates(call, part, cursor, known, now, found):
-            event_hash = sha256(data).digest()
-            if proof is not None and proof != event_hash:
+            if proof is not None and proof != sha256(data).digest():
                 continue
             try:
                 event = catalogue_event(decode_event(data))
@@ -259,8 +297,8 @@ class _Search:
             longer = [*found, (source, event)]
             if proof is not None and len(longer) > len(self._best):
                 self._best = longer
-            after = Cursor(event.sequence, event_hash, one.transaction.slot)
-            if self._next_event(after, known.after([event]), part, others, now, rest, longer):
+            after = cursor_at(source, event)
+            if (yield self._next_event(after, known.after([event]), part, others, now, rest, longer)):
                 return True
         return False
 
@@ -271,6 +309,7 @@ class _Search:
         is_told = any(isinstance(event, BalanceEvent) for _, event in found)
         situation = Situation(
             scope=case.scope,
+            signature=part.one.signature,
             steps=part.steps,
             index=call.index,
             transfers=part.transfers,
@@ -280,8 +319,8 @@ class _Search:
             account=case.account,
             present=case.present,
             past=case.past,
-            said=case.said,
-            charges=self._charges,
+            told=case.told,
+            running=self._running,
             now=now,
             max_balances=trying.max_later_balances if is_told else trying.max_first_balances,
         )

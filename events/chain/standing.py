@@ -13,24 +13,29 @@ from events.record import ZERO_HASH
 
 
 class RecordedEvent(msgspec.Struct, frozen=True):
-    """A chain event in the log: its sequence and hash, the slot and transaction it was seen in, and its position."""
+    """A chain event in the log: its sequence and hash, where it was seen, as `ChainSource` has it, and its position."""
 
     sequence: int
     hash: bytes
     slot: int
     signature: str
+    index: int
     position: int
 
 
 class Cursor(msgspec.Struct, frozen=True):
-    """An event of a scope that others are to follow: its sequence, its hash, and the slot it was seen in."""
+    """An event of a scope that others are to follow: its sequence, its hash, and where it was seen: the slot, the
+    transaction, and which of its events that is (from 0).
+    """
 
     sequence: int
     hash: bytes
     slot: int
+    signature: str
+    index: int
 
 
-BEGINNING = Cursor(0, ZERO_HASH, 0)
+BEGINNING = Cursor(0, ZERO_HASH, 0, "", 0)
 
 
 class Standing(msgspec.Struct):
@@ -64,7 +69,9 @@ class Standing(msgspec.Struct):
                 assert isinstance(entry.source, ChainSource)
                 source = entry.source
                 self.pending.append(
-                    RecordedEvent(sequence, event_hash, source.slot, source.signature, entry.position)
+                    RecordedEvent(
+                        sequence, event_hash, source.slot, source.signature, source.index, entry.position
+                    )
                 )
                 if source.finality is Finality.FINALIZED:
                     self._finalize(sequence)
@@ -93,7 +100,12 @@ class Standing(msgspec.Struct):
 
 def cursor(event: RecordedEvent) -> Cursor:
     """The cursor at an event."""
-    return Cursor(event.sequence, event.hash, event.slot)
+    return Cursor(event.sequence, event.hash, event.slot, event.signature, event.index)
+
+
+def cursor_at(source: ChainSource, event: ChainEvent) -> Cursor:
+    """The cursor at an event that is not in the log yet."""
+    return Cursor(event.sequence, event.event_hash, source.slot, source.signature, source.index)
 
 
 def _needed(newest_first: Iterable[Entry], version: int) -> Iterator[Entry]:

@@ -7,12 +7,13 @@ what is in an event are arguments and accounts of the instruction; the rest foll
 - accounts as they are now, and earlier events of the scope: a region's terms, a stack's revision and owner, the
   Marketplace's notice, who a request signer is;
 - the transfers that the instruction made: a deposit, a refund, a charge, its commission, and what was claimed;
-- what the vault held, earlier and later events that tell the escrow's balance, and its account: balances;
+- what the vault held, earlier and later events that tell the escrow's balance, its account, and what instructions have
+  changed it by in between, whatever scope their events are of: balances;
 - what was done before with an account that is closed: whose it was.
 
 What nothing of all that tells cannot be rebuilt: the balance after an instruction on an escrow, where between the last
-and the next time that it is told other transactions have changed it whose logs are cut short too, and the node tells no
-token amounts; a stack's revision that is neither in the last events of the log nor near the present one; and whatever
+and the next time that it is told a sync has changed it whose log lines are cut away too, and the node tells no token
+amounts; a stack's revision that is neither in the last events of the log nor near the present one; and whatever
 is in transactions whose inner instructions the node does not keep.
 """
 

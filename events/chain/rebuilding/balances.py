@@ -6,41 +6,15 @@ sent there and are not recorded yet). From each of these it is as far as the ins
 transaction, have changed it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Iterable
 
 from contract.accounts import Escrow
-from contract.errors import DecodeError
-from events.chain.borsh import BorshReader
-from events.chain.rebuilding.known import balance_before, escrow_of
+from events.chain.rebuilding.effects import effect, sums, tells_balance, vault_amounts_at
+from events.chain.rebuilding.known import balance_after, balance_before, escrow_of
 from events.chain.rebuilding.recipe import Situation
-from events.chain.rebuilding.steps import DISCRIMINATOR_BYTES, Step, is_call_of
 
 MAX_U64 = 2**64 - 1
 MAX_BALANCES_TOLD = 64
-_TELLING = (("deposit_escrow", 1), ("claim_withdrawal", 1), ("sync_escrow", 0))
-"""The instructions whose event, of the escrow, tells its balance, and the escrow's place."""
-
-
-def effect(step: Step, escrow: str) -> int | None:
-    """By how much an instruction has changed an escrow's recorded balance; None where its vault alone tells."""
-    call = step.invocation
-    if is_call_of(call, "sync_escrow", escrow, 0):
-        return None
-    if is_call_of(call, "deposit_escrow", escrow, 1):
-        try:
-            return BorshReader(call.data[DISCRIMINATOR_BYTES:]).u64()
-        except DecodeError:
-            return None
-    for name, place in (("claim_withdrawal", 1), ("update_usage", 5)):
-        if is_call_of(call, name, escrow, place) and len(call.accounts) > place + 1:
-            return -step.moved(source=call.accounts[place + 1])
-    return 0
-
-
-def change_after(steps: Sequence[Step], index: int, escrow: str) -> int:
-    """By how much the instructions after the one at `index` have changed the balance, as far as is known."""
-    return list(_sums(effect(step, escrow) for step in steps[index + 1 :]))[-1]
 
 
 def balances_before(at: Situation, escrow: str, vault: str) -> list[int]:
@@ -49,12 +23,15 @@ def balances_before(at: Situation, escrow: str, vault: str) -> list[int]:
         return _amounts(at, [had])
     effects = [effect(step, escrow) for step in at.steps]
     # what earlier events tell it had when the transaction began
-    until = list(_sums(reversed(effects[: at.index])))[::-1]
-    rest = list(_sums(effects[at.index :]))
+    until = list(sums(reversed(effects[: at.index])))[::-1]
+    rest = list(sums(effects[at.index :]))
     told = _told(at, escrow, vault)
-    return _amounts(
-        at, [*(b + change for b in told for change in until), *(b - change for b in told for change in rest)]
-    )
+    guesses = [
+        *(b + change for b in told for change in until),
+        *(b - change for b in told for change in rest),
+    ]
+    running = at.running.at(escrow, at.signature, at.index)
+    return _amounts(at, [*guesses, *running.before] if running.is_guess else [*running.before, *guesses])
 
 
 def balances_after(at: Situation, escrow: str, vault: str, change: int | None = None) -> list[int]:
@@ -62,21 +39,14 @@ def balances_after(at: Situation, escrow: str, vault: str, change: int | None = 
     if change is not None:
         return _amounts(at, (before + change for before in balances_before(at, escrow, vault)))
     effects = [effect(step, escrow) for step in at.steps[at.index + 1 :]]
-    return _amounts(at, (b - later for b in _told(at, escrow, vault) for later in _sums(effects)))
+    guesses = [b - later for b in _told(at, escrow, vault) for later in sums(effects)]
+    running = at.running.at(escrow, at.signature, at.index)
+    return _amounts(at, [*guesses, *running.after] if running.is_guess else [*running.after, *guesses])
 
 
 def vault_amounts(at: Situation, vault: str) -> list[int]:
     """What the vault held when the instruction came."""
-    amounts = at.token_amounts.get(vault)
-    if amounts is None:
-        return []
-    place = at.step.place
-    moves = [
-        (one.place, one.amount * ((one.destination == vault) - (one.source == vault))) for one in at.transfers
-    ]
-    until = sum(amount for moved_at, amount in moves if moved_at < place)
-    rest = sum(amount for moved_at, amount in moves if moved_at > place)
-    return _amounts(at, [amounts.before + until, amounts.after - rest])
+    return _amounts(at, vault_amounts_at(at.step.place, vault, at.token_amounts.get(vault), at.transfers))
 
 
 def sent_before(at: Situation, vault: str) -> int:
@@ -93,12 +63,7 @@ def _since_told(at: Situation, escrow: str) -> int | None:
     """The one amount that it can have been, after an event of the same transaction and scope that tells it."""
     change = 0
     for step in reversed(at.steps[: at.index]):
-        call = step.invocation
-        if at.scope in call.accounts and (
-            is_call_of(call, "update_usage", escrow, 5)
-            if at.scope != escrow
-            else any(is_call_of(call, name, escrow, place) for name, place in _TELLING)
-        ):
+        if tells_balance(step, at.scope, escrow):
             told = at.known.balances.get(escrow)
             return None if told is None else told + change
         changed = effect(step, escrow)
@@ -118,23 +83,12 @@ def _told(at: Situation, escrow: str, vault: str) -> list[int]:
     account = at.account if isinstance(at.account, Escrow) else at.present.get(escrow)
     if isinstance(account, Escrow):
         told.append(account.balance)
-    for event in reversed(at.said):
+    for _, event in reversed(at.told):
         if escrow_of(event) == escrow:
-            told += [event.balance, balance_before(event)]
-    charged = list(accumulate(at.charges))
-    told += [balance - charge for balance in dict.fromkeys(told) for charge in charged]
+            told += [balance_after(event), balance_before(event)]
+        if len(told) >= MAX_BALANCES_TOLD:
+            break
     return list(dict.fromkeys(told))[:MAX_BALANCES_TOLD]
-
-
-def _sums(effects: Iterable[int | None]) -> Iterator[int]:
-    """0, and what more and more of the effects come to, as far as they are known."""
-    total = 0
-    yield total
-    for one in effects:
-        if one is None:
-            return
-        total += one
-        yield total
 
 
 def _amounts(at: Situation, values: Iterable[int]) -> list[int]:

@@ -1,12 +1,13 @@
 """What a scope's events up to a point tell about the one that comes next. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from contract.terms import NO_TERMS, Terms
 from events.catalogue import (
     AuthorizerCreated,
+    EscrowCreated,
     EscrowDeposited,
     EscrowSynced,
     Event,
@@ -18,10 +19,12 @@ from events.catalogue import (
     UsageSignerCreated,
     WithdrawalClaimed,
 )
+from events.chain.rebuilding.effects import change_since_told
+from events.chain.rebuilding.steps import Step
 
 MAX_REMEMBERED_REPORTS = 1000
 
-BalanceEvent = EscrowDeposited | EscrowSynced | WithdrawalClaimed | UsageReported
+BalanceEvent = EscrowCreated | EscrowDeposited | EscrowSynced | WithdrawalClaimed | UsageReported
 """Those that tell what an escrow is left with."""
 
 
@@ -71,7 +74,7 @@ class Known(msgspec.Struct, frozen=True):
             if isinstance(event, UsageReported):
                 reports.append(event)
             if isinstance(event, BalanceEvent):
-                balances[escrow_of(event)] = event.balance
+                balances[escrow_of(event)] = balance_after(event)
         return Known(
             terms,
             usage_signer,
@@ -81,12 +84,15 @@ class Known(msgspec.Struct, frozen=True):
             tuple(authorities),
         )
 
-    def changed(self, escrow: str, change: int) -> "Known":
-        """The same after an escrow's balance, if it is known, has changed by so much without an event of the scope."""
-        if not change or escrow not in self.balances:
-            return self
-        balances = {**self.balances, escrow: self.balances[escrow] + change}
-        return msgspec.structs.replace(self, balances=balances)
+    def past(self, steps: Sequence[Step], scope: str) -> "Known":
+        """The same after the rest of a transaction, which no event of the scope tells the effect of."""
+        named = {address for step in steps for address in step.invocation.accounts}
+        changes = {
+            escrow: balance + change_since_told(steps, scope, escrow)
+            for escrow, balance in self.balances.items()
+            if escrow in named
+        }
+        return msgspec.structs.replace(self, balances={**self.balances, **changes})
 
     def then(self, later: "Known") -> "Known":
         """The same with what later events tell."""
@@ -112,5 +118,12 @@ def balance_before(event: BalanceEvent) -> int:
             return event.balance + event.charge
         case WithdrawalClaimed():
             return event.balance + event.amount
+        case EscrowCreated():
+            return 0
         case _:
             return event.balance - event.amount
+
+
+def balance_after(event: BalanceEvent) -> int:
+    """What the escrow was left with."""
+    return 0 if isinstance(event, EscrowCreated) else event.balance

@@ -11,22 +11,24 @@ import msgspec
 from contract.accounts import Account, Scope
 from events.chain.borsh import BorshReader, BorshWriter
 from events.chain.reader import Invocation, TokenAmounts
-from events.chain.rebuilding.known import BalanceEvent, Known
+from events.chain.rebuilding.known import Known
+from events.chain.rebuilding.running import RunningBalances, Told
 from events.chain.rebuilding.steps import DISCRIMINATOR_BYTES, Step, Transfer, is_call_of
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """The instruction is the one of `steps` (the program's in the transaction) at `index`; its event is of `scope`.
 
-    `transfers` are all of the transaction's, `token_amounts` what its token accounts held before and after it, where
-    the node tells, and `other_amounts` what some held before and after other transactions. `known` is what earlier
-    events of the scope tell, `account` the scope as it is now, `present` other accounts as they are now, `past`
-    instructions that named an account before, and `said` events of any scope that tell an escrow's balance. `charges`
-    were taken out of the escrow that is the scope by transactions that made no event of it. `now` is the chain's clock
-    (seconds since 1970). Of the balances that are possible, the likeliest `max_balances` are worth candidates.
+    `signature` is the transaction's, `transfers` are all of those in it, `token_amounts` what its token accounts held
+    before and after it, where the node tells, and `other_amounts` what some held before and after other transactions.
+    `known` is what earlier events of the scope tell, `account` the scope as it is now, `present` other accounts as they
+    are now, `past` instructions that named an account before, `told` events of any scope that tell an escrow's balance,
+    and `running` what follows from these. `now` is the chain's clock (seconds since 1970). Of the balances that are
+    possible, the likeliest `max_balances` are worth candidates.
     """
 
     scope: str
+    signature: str
     steps: tuple[Step, ...]
     index: int
     transfers: tuple[Transfer, ...]
@@ -36,8 +38,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     account: Scope
     present: Mapping[str, Account]
     past: Mapping[str, Sequence[Invocation]]
-    said: Sequence[BalanceEvent]
-    charges: tuple[int, ...]
+    told: Sequence[Told]
+    running: RunningBalances
     now: int
     max_balances: int
 

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 
 import msgspec
 from solders.instruction import Instruction
@@ -11,7 +12,7 @@ from solders.pubkey import Pubkey
 from solders.transaction_metadata import FailedTransactionMetadata, TransactionMetadata
 
 from contract.addresses import PROGRAM_ID
-from events.catalogue import ChainEvent, Finality
+from events.catalogue import ChainEvent, ChainSource, Finality
 from events.chain.decode import chain_events
 from events.chain.reader import (
     AccountAnswer,
@@ -78,7 +79,16 @@ class RecordingCluster(Cluster):
 
     def truth(self, scope: Pubkey) -> list[ChainEvent]:
         """The events of a scope, in order."""
-        return [event for one in self.recorded for event in one.events if event.scope == str(scope)]
+        return [event for _, event in self.found(scope)]
+
+    def found(self, scope: Pubkey) -> list[tuple[ChainSource, ChainEvent]]:
+        """The same, each with its source."""
+        return [
+            (ChainSource(one.transaction.slot, one.signature, index, Finality.CONFIRMED), event)
+            for one in self.recorded
+            for index, event in enumerate(one.events)
+            if event.scope == str(scope)
+        ]
 
     def _record(self, message: Message, result: TransactionMetadata, before: dict[str, int]) -> None:
         self.slot += not self.same_slot
@@ -108,7 +118,8 @@ class RecordingCluster(Cluster):
 class ClusterNode:
     """A `ChainReader` of a cluster, whose answers are as a validator's: log lines end where they are too many.
 
-    Of transactions in `cut` so many events are to see. `alter` changes what is told of a transaction.
+    Of transactions in `cut` so many events are to see. `alter` changes what is told of a transaction. Those of a slot
+    are listed in an order of its own, as by a validator, which makes no promise about it.
     """
 
     def __init__(self, cluster: RecordingCluster) -> None:
@@ -127,7 +138,7 @@ class ClusterNode:
     async def signatures(self, address: str, before: str | None, finality: Finality) -> list[SignatureInfo]:
         listed = [
             SignatureInfo(one.signature, one.transaction.slot, failed=False)
-            for one in reversed(self.cluster.recorded)
+            for one in sorted(self.cluster.recorded, key=_disorder, reverse=True)
             if address in one.keys
         ]
         names = [info.signature for info in listed]
@@ -157,6 +168,10 @@ class ClusterNode:
             logs = cut_after(one.transaction.logs, events)
         amounts = one.transaction.token_amounts if self.tells_tokens else {}
         return self.alter(msgspec.structs.replace(one.transaction, logs=logs, token_amounts=amounts))
+
+
+def _disorder(one: Recorded) -> tuple[int, bytes]:
+    return one.transaction.slot, sha256(one.signature.encode()).digest()
 
 
 def truncated(logs: Sequence[str]) -> tuple[str, ...]:

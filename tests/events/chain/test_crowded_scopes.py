@@ -9,8 +9,8 @@ import pytest
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from contract import client
-from contract.addresses import PROGRAM_ID, provider_address, state_address
+from contract import client, tokens
+from contract.addresses import PROGRAM_ID, provider_address, state_address, vault_address
 from events.catalogue import ChainEvent, Finality, NodeSource, Retracted
 from events.chain.backfill import Gap
 from events.chain.follower import Follower, FollowerLimits
@@ -109,6 +109,10 @@ class Story:
         instructions = [*before, *(instruction for instruction, _ in calls)]
         return self.cluster.act(*instructions, signers=[key for _, key in calls]).transaction
 
+    def cut_last(self, visible: int = 0) -> None:
+        """Of the last transaction only so many events are to see."""
+        self.node.cut[self.cluster.recorded[-1].signature] = visible
+
 
 @each_scope
 async def test_one_event_at_the_end(scope: Scoped):
@@ -129,7 +133,7 @@ async def test_several_events_of_one_transaction_of_which_only_the_last_is_prove
 async def test_the_events_after_the_cut(scope: Scoped, visible: int):
     story = Story(scope)
     story.act(*story.calls[:3])
-    story.node.cut = {story.cluster.recorded[-1].signature: visible}
+    story.cut_last(visible)
     assert len(await story.watcher.check()) == 3
 
 
@@ -151,8 +155,6 @@ async def test_transactions_of_one_slot_in_the_order_of_the_block_or_of_any(scop
         story.cluster.same_slot = True
         for call in story.calls:
             story.act(call, before=FULL)
-        listed = story.cluster.recorded[-4:]
-        random.Random(1).shuffle(listed)
         assert len(await story.watcher.check()) == 4
 
 
@@ -238,7 +240,7 @@ async def test_a_transaction_of_which_a_part_cannot_be_rebuilt_is_left_out_whole
     story = Story(region)
     story.act(story.calls[0])
     story.act(*story.calls[1:3])
-    story.node.cut = {story.cluster.recorded[-1].signature: 1}
+    story.cut_last(1)
     # without the time the next event is anybody's guess
     story.node.alter = lambda transaction: msgspec.structs.replace(transaction, block_time=None)
     with pytest.raises(Gap, match="cannot be rebuilt"):
@@ -270,3 +272,91 @@ async def test_the_order_in_a_slot_is_that_of_the_block():
     story.node.tells_blocks = False
     with pytest.raises(Gap):
         await story.watcher.news()
+
+
+@pytest.mark.parametrize("before", [FULL, []], ids=["cut short", "whole"])
+async def test_the_order_in_the_slot_of_the_logs_last_event_is_that_of_the_block(before: list[Instruction]):
+    """Some of the slot's transactions come before that event in the block, and are in the log already."""
+    story = Story(marketplace)
+    story.cluster.slot += 1
+    story.cluster.same_slot = True
+    log, guessing = open_log(MemoryEngine()), open_log(MemoryEngine())
+    admin, amounts = story.world.admin, list(range(10, 26))
+    random.Random(3).shuffle(amounts)
+    for deposit in amounts[:4]:
+        story.act((client.update_deposit(admin.pubkey(), deposit), admin), before=before)
+    await follower(log, story).catch_up()
+    await follower(guessing, story).catch_up()
+    for deposit in amounts[4:]:
+        story.act((client.update_deposit(admin.pubkey(), deposit), admin), before=FULL)
+    await follower(log, story).catch_up()
+    assert live(log) == story.cluster.truth(STATE)
+    story.node.tells_blocks = False
+    with pytest.raises(Gap, match="cannot be rebuilt"):
+        await follower(guessing, story).catch_up()
+
+
+async def test_a_slot_full_of_events():
+    story = Story(marketplace)
+    story.cluster.slot += 1
+    story.cluster.same_slot = True
+    admin = story.world.admin
+    for first in range(100, 1300, 40):
+        updates = [client.update_deposit(admin.pubkey(), first + number) for number in range(40)]
+        story.act(*((update, admin) for update in updates))
+        story.cut_last()
+    assert len(await story.watcher.check()) == 1200
+
+
+def follower(log: Log, story: Story) -> Follower:
+    return Follower(log, story.node, str(story.scope), FollowerLimits())
+
+
+async def test_a_charge_after_a_deposit_that_only_another_scope_has_an_event_of():
+    """The region's events tell nothing of what was put into the escrow before, in transactions that are cut short."""
+    story = Story(region)
+    world, carol, vault = story.world, story.world.carol, vault_address(story.world.escrow)[0]
+    sent = tokens.transfer(world.tokens(carol), carol.pubkey(), vault, 2)
+    story.act(world.deposit(carol, world.escrow, 8))
+    story.act((sent, carol), world.deposit(carol, world.escrow, 1))
+    story.cut_last()
+    story.act(world.update_usage(), (client.sync_escrow(world.escrow), None))
+    story.cut_last()
+    assert len(await story.watcher.check()) == 1
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (1, 2, 0)])
+async def test_a_charge_among_deposits_of_its_slot_in_the_order_of_the_block(order: tuple[int, ...]):
+    story = Story(region)
+    world, carol, vault = story.world, story.world.carol, vault_address(story.world.escrow)[0]
+    sent = tokens.transfer(world.tokens(carol), carol.pubkey(), vault, 2)
+    calls = [
+        world.update_usage(),
+        world.deposit(carol, world.escrow, 8),
+        world.deposit(carol, world.escrow, 1),
+    ]
+    story.act((sent, carol))
+    story.cluster.slot += 1
+    story.cluster.same_slot = True
+    for place in order:
+        story.act(calls[place])
+        story.cut_last()
+    assert len(await story.watcher.check()) == 1
+
+
+async def test_a_charge_after_a_sync_of_tokens_that_were_sent():
+    """What the vault held at the sync is what the escrow had from then on, which was not what the vault held later."""
+    story = Story(region)
+    story.node.tells_tokens = True
+    world, carol, vault = story.world, story.world.carol, vault_address(story.world.escrow)[0]
+    sent = tokens.transfer(world.tokens(carol), carol.pubkey(), vault, 2)
+    story.act((sent, carol))
+    story.act(
+        (client.sync_escrow(world.escrow), None), world.deposit(carol, world.escrow, 3), before=FULL[4:]
+    )
+    story.act((sent, carol), (sent, carol))
+    story.act(world.update_usage())
+    story.cut_last()
+    story.act((sent, carol), world.deposit(carol, world.escrow, 5))
+    story.cut_last()
+    assert len(await story.watcher.check()) == 1

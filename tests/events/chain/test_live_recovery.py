@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from hashlib import sha256
 
 import msgspec
 import pytest
@@ -15,7 +16,7 @@ from contract.addresses import escrow_address, state_address, vault_address
 from events.catalogue import ChainEvent, DepositUpdated, EscrowSynced, Finality
 from events.chain.backfill import Gap
 from events.chain.follower import Follower
-from events.chain.reader import ChainTransaction
+from events.chain.reader import ChainTransaction, SignatureInfo
 from events.chain.rpc import RpcChainReader
 from events.engine.memory import MemoryEngine
 from tests.entries import open_log
@@ -37,11 +38,17 @@ VAULT = vault_address(ESCROW)[0]
 
 
 class Reticent(RpcChainReader):
-    """As a node that tells neither token balances nor blocks."""
+    """As a node that tells neither token balances nor blocks, and lists the transactions of a slot in any order."""
 
     async def transaction(self, signature: str, finality: Finality) -> ChainTransaction | None:
         found = await super().transaction(signature, finality)
         return found and msgspec.structs.replace(found, token_amounts={})
+
+    async def signatures(self, address: str, before: str | None, finality: Finality) -> list[SignatureInfo]:
+        page = await super().signatures(address, before, finality)
+        return sorted(
+            page, key=lambda info: (info.slot, sha256(info.signature.encode()).digest()), reverse=True
+        )
 
     async def block(self, slot: int, finality: Finality) -> tuple[str, ...] | None:
         return None

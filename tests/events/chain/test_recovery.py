@@ -20,7 +20,7 @@ from events.chain.reader import ChainTransaction, Invocation
 from events.chain.rebuilding.known import Known
 from events.chain.rebuilding.steps import steps_in
 from events.chain.recovery import Case, Found, Truncated, calls_in, recover
-from events.chain.standing import Cursor
+from events.chain.standing import Cursor, cursor_at
 from tests.contract.idl_values import IDL, snake
 from tests.contract.world import NOTICE_SECONDS, USAGE, World
 from tests.events.chain.crowded import CALLER, FULL, RecordingCluster
@@ -108,15 +108,15 @@ async def test_a_charge_that_the_escrow_cannot_pay(world: World):
 
 def test_what_is_not_proven_is_not_used(world: World):
     deploy, carol = world.calls()["deploy_stack"]()
-    known = cluster_of(world).truth(world.region)
+    found = cluster_of(world).found(world.region)
     transaction = cluster_of(world).act(*FULL, deploy, signers=[carol]).transaction
     account = world.cluster.account(world.region)
     assert isinstance(account, Region)
-    sequence = known[-1].sequence + 1
-    cursor, truncated = Cursor(sequence - 1, known[-1].event_hash, 1), [Truncated("signature", transaction)]
+    cursor, truncated = cursor_at(*found[-1]), [Truncated("signature", transaction)]
+    sequence = cursor.sequence + 1
     case = Case(
         scope=str(world.region), account=account, hashes={sequence: account.event_hash},
-        known=Known().after(known), present={}, finality=Finality.CONFIRMED)  # fmt: skip
+        known=Known().after(event for _, event in found), present={}, finality=Finality.CONFIRMED)  # fmt: skip
     [(source, _)] = recover(cursor, truncated, case)
     assert source == ChainSource(transaction.slot, "signature", 0, Finality.CONFIRMED)
     for hashes in ({}, {sequence: bytes(32)}, {sequence + 1: account.event_hash}):
@@ -140,7 +140,7 @@ def test_instructions_that_make_no_sense_make_no_event(seed: int):
     case = Case(
         scope=str(REGION), account=region, hashes={2: bytes(32)}, known=Known(), present={str(REGION): region},
         finality=Finality.CONFIRMED)  # fmt: skip
-    assert recover(Cursor(1, bytes(32), 1), [Truncated("signature", transaction)], case) == []
+    assert recover(Cursor(1, bytes(32), 1, "another", 0), [Truncated("signature", transaction)], case) == []
 
 
 def test_only_calls_of_the_program_for_the_scope_count(world: World):

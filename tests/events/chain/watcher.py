@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from solders.pubkey import Pubkey
 
 from contract.accounts import Scope
-from events.catalogue import ChainEvent, Event, Finality
+from events.catalogue import ChainEvent, Finality
 from events.chain.backfill import Backfill
-from events.chain.standing import BEGINNING, Cursor
+from events.chain.recovery import Found
+from events.chain.standing import BEGINNING, cursor_at
 from tests.contract.world import World
 from tests.events.chain.crowded import ClusterNode, RecordingCluster
 
@@ -24,12 +25,12 @@ class Watcher:
         self.cluster = cluster_of(world)
         self.node = ClusterNode(self.cluster)
         self.scope = scope
-        self.known: list[ChainEvent] = self.cluster.truth(scope)
-        self.log: list[ChainEvent] = self.known if recalls else []
-        last = self.known[-1] if self.known else None
-        self.cursor = Cursor(last.sequence, last.event_hash, self.cluster.slot) if last else BEGINNING
+        found = self.cluster.found(scope)
+        self.known: list[ChainEvent] = [event for _, event in found]
+        self.log: Sequence[Found] = found if recalls else []
+        self.cursor = cursor_at(*found[-1]) if found else BEGINNING
 
-    async def _recall(self) -> Sequence[Event]:
+    async def _recall(self) -> Sequence[Found]:
         return self.log
 
     async def news(self) -> list[ChainEvent]:
