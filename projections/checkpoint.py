@@ -1,8 +1,7 @@
 """Checkpoints: a projection's state in the engine, with the position it has come to.
 
 Keys: a place (`projection/`, the last state; `final-projection/`, one that no fork can undo), `NAME/`, and a number
-from 0 (u32, big-endian): a header, then the state in pieces, as it may be larger than an engine's value, followed by
-what may still be retracted.
+from 0 (u32, big-endian): a header, then the state in pieces, as it may be larger than an engine's value.
 """
 
 import struct
@@ -15,7 +14,6 @@ import msgspec
 from contract.errors import DecodeError
 from events.engine import Engine, Snapshot, Transaction
 from projections.projection import Projection
-from projections.retraction import Unfinalized
 
 PIECE_BYTES = 512 * 1024
 
@@ -30,15 +28,11 @@ class Place(Enum):
 
 
 class Header(msgspec.Struct, frozen=True):
-    """The version of the projection, the last position folded and its entry's hash, the size of the state, and what
-    of the log up to there may still be retracted (it is kept after the state, as it may be large too).
-    """
+    """The version of the projection, the last position folded, and its entry's hash."""
 
     version: int
     position: int
     hash: bytes
-    state_bytes: int
-    unfinalized: Unfinalized = msgspec.field(default_factory=Unfinalized)
     rebuilds: int = 0
     """How often the projection has been rebuilt beside the live one, and swapped."""
 
@@ -48,20 +42,17 @@ def save(
     projection: Projection[Any],
     position: int,
     entry_hash: bytes,
-    unfinalized: Unfinalized | None = None,
     place: Place = Place.LAST,
     rebuilds: int = 0,
 ) -> bool:
     """Replace the checkpoint of `projection`, all of it or nothing. Raises what an engine's commit does.
 
-    One that was rebuilt more than `rebuilds` times stays; whether it was replaced.
+    Where the projection was rebuilt more than `rebuilds` times, nothing is; whether it was replaced.
     """
-    under = prefix(place, projection.name)
     with engine.begin() as transaction:
-        # also guards against a rebuilt one that comes meanwhile: the key is written here
-        if rebuilds_at(transaction, under, projection.version) > rebuilds:
+        if is_rebuilt(transaction, projection, rebuilds):
             return False
-        put(transaction, under, projection, position, entry_hash, unfinalized, rebuilds)
+        put(transaction, prefix(place, projection.name), projection, position, entry_hash, rebuilds)
         transaction.commit()
     return True
 
@@ -78,18 +69,16 @@ def put(
     projection: Projection[Any],
     position: int,
     entry_hash: bytes,
-    unfinalized: Unfinalized | None = None,
     rebuilds: int = 0,
 ) -> int:
     """Put a projection's state `under` a prefix, in the place of what is there; returns its size in bytes."""
     state = projection.encode()
-    body = state + msgspec.msgpack.encode(unfinalized or Unfinalized())
-    header = Header(projection.version, position, entry_hash, len(state), rebuilds=rebuilds)
+    header = Header(projection.version, position, entry_hash, rebuilds)
     remove(transaction, under)
     transaction.put(_key(under, 0), msgspec.msgpack.encode(header))
-    for number, start in zip(count(1), range(0, len(body), PIECE_BYTES), strict=False):
-        transaction.put(_key(under, number), body[start : start + PIECE_BYTES])
-    return len(body)
+    for number, start in zip(count(1), range(0, len(state), PIECE_BYTES), strict=False):
+        transaction.put(_key(under, number), state[start : start + PIECE_BYTES])
+    return len(state)
 
 
 def key_count(state_bytes: int) -> int:
@@ -106,12 +95,16 @@ def get(snapshot: Snapshot, under: bytes, kind: type[P]) -> tuple[P, Header] | N
         header = msgspec.msgpack.decode(pieces[0], type=Header)
         if header.version != kind.version:
             return None
-        body = b"".join(pieces[1:])
-        state, rest = body[: header.state_bytes], body[header.state_bytes :]
-        unfinalized = msgspec.msgpack.decode(rest, type=Unfinalized)
-        return kind.decode(state), msgspec.structs.replace(header, unfinalized=unfinalized)
+        return kind.decode(b"".join(pieces[1:])), header
     except (msgspec.DecodeError, DecodeError):
         return None
+
+
+def is_rebuilt(transaction: Transaction, projection: Projection[Any], rebuilds: int) -> bool:
+    """Whether a projection was rebuilt more than `rebuilds` times. The commit conflicts where it is meanwhile."""
+    last = prefix(Place.LAST, projection.name)
+    transaction.lock([_key(last, 0)])
+    return rebuilds_at(transaction, last, projection.version) > rebuilds
 
 
 def rebuilds_at(snapshot: Snapshot, under: bytes, version: int) -> int:

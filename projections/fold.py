@@ -3,11 +3,12 @@
 import logging
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from events.engine import Engine
+from events.engine import Conflict, Engine
 from events.log import Entry
 from events.record import ZERO_HASH
 from projections import snapshots
@@ -85,18 +86,18 @@ class Fold(Generic[P]):
         self.progress.position, self.progress.hash = start.position, start.hash
 
     def beside(self, start: Start[P]) -> "Fold[P]":
-        """A copy of it that is where `start` is, and stops where it does."""
+        """A copy of it that is where `start` is, and not stopped."""
         copy = Fold(self.kind, self._engine, self._is_of_this_log)
-        copy.begin(start)
-        copy.progress.parked = self.progress.parked
+        copy.projection = start.projection
+        copy.progress = msgspec.structs.replace(
+            self.progress, position=start.position, hash=start.hash, parked=None
+        )
         copy.bases = self.bases
         return copy
 
-    def replace(self, copy: "Fold[P]") -> None:
+    def become(self, copy: "Fold[P]") -> None:
         """Become what a copy has become."""
-        self.projection = copy.projection
-        self.progress.position, self.progress.hash = copy.progress.position, copy.progress.hash
-        self.progress.parked = copy.progress.parked
+        self.projection, self.progress, self.bases = copy.projection, copy.progress, copy.bases
 
     def start_before(self, stop: int) -> Start[P]:
         """Where to fold from to get before position `stop`: the newest state kept that is no later."""
@@ -123,60 +124,73 @@ class Fold(Generic[P]):
         ):
             self.bases.take(Base(position, self.progress.hash, self.projection.encode()))
 
-    def begin_anew(self) -> None:
-        """Begin with nothing."""
-        self.projection, self.progress, self.bases = self.kind(), Progress(), Bases()
-
-    def resume(self) -> Unfinalized | None:
-        """Begin anew with the checkpoint, and return what may still be retracted of what it has folded; None, and from
-        nothing, where there is none.
-        """
+    def resume(self) -> None:
+        """Begin anew with the checkpoint; from nothing, where there is none."""
         found = self._load(Place.LAST)
         snapshot_position = max(snapshots.positions(self._engine, self.kind.name), default=0)
         # only now, as the engine may fail before
-        if found is None:
-            self.begin_anew()
-            return None
-        self.bases = Bases()
-        self.projection, header = found
-        self.progress = Progress(
-            header.position,
-            header.hash,
-            saved_position=header.position,
-            snapshot_position=snapshot_position,
-            rebuilds=header.rebuilds,
-        )
-        return header.unfinalized
+        self.projection, self.progress, self.bases = self.kind(), Progress(), Bases()
+        if found is not None:
+            self.projection, header = found
+            self.progress = Progress(
+                header.position,
+                header.hash,
+                saved_position=header.position,
+                snapshot_position=snapshot_position,
+                rebuilds=header.rebuilds,
+            )
 
-    def save(self, unfinalized: Unfinalized, *, snapshot_entries: int, max_snapshot_bytes: int) -> bool:
-        """Keep a checkpoint, and a snapshot when one is due; whether it was: not over one that was rebuilt."""
+    def taken_up(self) -> "Fold[P]":
+        """A copy that has resumed."""
+        copy = Fold(self.kind, self._engine, self._is_of_this_log)
+        copy.resume()
+        return copy
+
+    def save(self) -> bool:
+        """Keep a checkpoint; whether the present one is good: not where it was rebuilt meanwhile."""
         progress = self.progress
-        saved = save(
-            self._engine,
-            self.projection,
-            progress.position,
-            progress.hash,
-            unfinalized if progress.parked is None else Unfinalized(),
-            rebuilds=progress.rebuilds,
-        )
+        try:
+            saved = save(
+                self._engine,
+                self.projection,
+                progress.position,
+                progress.hash,
+                rebuilds=progress.rebuilds,
+            )
+        except Conflict:
+            # another process keeps one at this moment; a rebuilt one is seen the next time
+            saved = True
         if saved:
             progress.saved_position = progress.position
-            if progress.position - progress.snapshot_position >= snapshot_entries:
-                snapshots.save(
-                    self._engine,
-                    self.projection,
-                    progress.position,
-                    progress.hash,
-                    max_bytes=max_snapshot_bytes,
-                )
-                progress.snapshot_position = progress.position
         return saved
+
+    def save_snapshot(self, *, max_bytes: int) -> None:
+        """Keep the state for whoever asks for the past."""
+        progress = self.progress
+        with suppress(Conflict):
+            snapshots.save(
+                self._engine,
+                self.projection,
+                progress.position,
+                progress.hash,
+                max_bytes=max_bytes,
+                rebuilds=progress.rebuilds,
+            )
+        progress.snapshot_position = progress.position
 
     def save_base(self) -> None:
         """Keep the base that no fork can undo, if it is a new one."""
         final = self.bases.final
         if final is not None and final.position != self.bases.saved_position:
-            save(self._engine, self.kind.decode(final.state), final.position, final.hash, place=Place.FINAL)
+            with suppress(Conflict):
+                save(
+                    self._engine,
+                    self.kind.decode(final.state),
+                    final.position,
+                    final.hash,
+                    place=Place.FINAL,
+                    rebuilds=self.progress.rebuilds,
+                )
             self.bases.saved_position = final.position
 
     def _load(self, place: Place) -> tuple[P, Header] | None:

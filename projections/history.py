@@ -7,7 +7,6 @@ it still knows.
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from itertools import takewhile
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -170,7 +169,6 @@ def state_at(log: Log, engine: Engine, kind: type[P], position: int) -> Past[P]:
     """The projection of this kind as it stood when it had folded the entry at `position`."""
     runner = Runner(log, engine, RunnerLimits(), (kind,))
     runner.begin_before(position)
+    runner.catch_up(position)
     progress = runner.progress[kind.name]
-    start = progress.position + FIRST_POSITION
-    runner.feed(takewhile(lambda entry: entry.position <= position, log.replay(start)))
     return Past(runner.get(kind), progress.position, progress.parked)

@@ -6,19 +6,17 @@ the latest when it leaves; until then it goes on with its own.
 """
 
 from collections.abc import Callable
-from itertools import takewhile
 from typing import Any
 
 from events.engine import Conflict, Engine
 from events.engine.memory import MemoryEngine
-from events.log import FIRST_POSITION, Log
+from events.log import Log
 from projections import snapshots
 from projections.checkpoint import Place, prefix, put, rebuilds_at, remove
 from projections.differences import Difference, differences, plain_state
 from projections.fold import Progress
 from projections.parking import Parked
 from projections.projection import Projection
-from projections.retraction import Unfinalized
 from projections.runner import Runner, RunnerLimits
 
 MAX_ATTEMPTS = 16
@@ -61,32 +59,35 @@ class Rebuilding:
         live.resume()
         head = self._log.head().position
         for runner in (live, self._runner):
-            start = runner.position + FIRST_POSITION
-            runner.feed(takewhile(lambda entry: entry.position <= head, self._log.replay(start)))
+            runner.catch_up(head)
         before, after = (plain_state(runner.get(self._kind)) for runner in (live, self._runner))
         return list(differences(before, after))
 
     def swap(self) -> None:
         """Put the rebuilt one, and its snapshots, in the place of the live one. Raises what an engine's commit does."""
+        self._remove_snapshots()
+        self._keep_snapshots(self._swap_checkpoints())
+
+    def _swap_checkpoints(self) -> int:
+        """Returns how often the projection was rebuilt then."""
         projection, progress = self._runner.get(self._kind), self._progress
         last, final = prefix(Place.LAST, self._kind.name), prefix(Place.FINAL, self._kind.name)
-        unfinalized = self._runner.unfinalized if progress.parked is None else Unfinalized()
-        self._remove_snapshots()
-        for attempt in range(MAX_ATTEMPTS):
+        attempts = 0
+        while True:
             with self._engine.begin() as transaction:
                 rebuilds = rebuilds_at(transaction, last, self._kind.version) + 1
-                put(transaction, last, projection, progress.position, progress.hash, unfinalized, rebuilds)
+                put(transaction, last, projection, progress.position, progress.hash, rebuilds)
                 # all may have been made of what was wrong; a node that runs may have made one since
                 remove(transaction, final)
                 snapshots.remove_some(transaction, self._kind.name)
                 try:
                     transaction.commit()
                 except Conflict:
-                    if attempt == MAX_ATTEMPTS - 1:
+                    attempts += 1
+                    if attempts == MAX_ATTEMPTS:
                         raise
-                    continue
-            break
-        self._keep_snapshots()
+                else:
+                    return rebuilds
 
     def _remove_snapshots(self) -> None:
         more, attempts = True, 0
@@ -100,10 +101,17 @@ class Rebuilding:
                     if attempts == MAX_ATTEMPTS:
                         raise
 
-    def _keep_snapshots(self) -> None:
+    def _keep_snapshots(self, rebuilds: int) -> None:
         for position in snapshots.positions(self._beside, self._kind.name):
             found = snapshots.newest(self._beside, self._kind, position)
             if found is not None:
                 kept, header = found
                 max_bytes = self._limits.max_snapshot_bytes
-                snapshots.save(self._engine, kept, header.position, header.hash, max_bytes=max_bytes)
+                snapshots.save(
+                    self._engine,
+                    kept,
+                    header.position,
+                    header.hash,
+                    max_bytes=max_bytes,
+                    rebuilds=rebuilds,
+                )

@@ -11,6 +11,7 @@ import msgspec
 
 from events.catalogue import ChainEvent, ChainSource, Finality, Finalized, MarketplaceEvent, Retracted
 from events.log import Entry
+from projections.projection import Projection
 
 
 def retracted_positions(entries: Iterable[Entry]) -> frozenset[int]:
@@ -76,3 +77,22 @@ class Unfinalized(msgspec.Struct):
             self.scopes[scope] = positions
         else:
             self.scopes.pop(scope, None)
+
+
+class UnfinalizedEvents(Projection[Unfinalized]):
+    """What of the log may still be retracted: kept as a projection is, but folded from every entry once, the dead ones
+    too, so that it never goes back.
+    """
+
+    name = "unfinalized"
+    version = 1
+    state_type = Unfinalized
+    reads = tuple(SETTLING)
+
+    def apply(self, entry: Entry) -> None:
+        """Take note of a further entry."""
+        self.state.apply(entry)
+
+    def encode(self) -> bytes:
+        """The state's bytes: MessagePack, whose keys are in the order of the log, as numbers cannot be sorted there."""
+        return msgspec.msgpack.encode(self.state)

@@ -6,6 +6,7 @@ import itertools
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,9 +24,11 @@ from projections.fold import Fold, Progress, Start
 from projections.membership import Membership
 from projections.parking import REVISIONS, Parked, Revision, revision_of
 from projections.projection import Projection
-from projections.retraction import SETTLING, Unfinalized
+from projections.refolding import AnyFold, between, fold_again, fold_from
+from projections.retraction import SETTLING, Unfinalized, UnfinalizedEvents
 from projections.routes import Routes
 from projections.stacks import Stacks
+from projections.steps import Steps, take, take_beside
 
 PROJECTIONS: tuple[type[Projection[Any]], ...] = (Membership, Stacks, Deployments, Routes)
 
@@ -59,7 +62,8 @@ class Runner:
     """One of each kind of projection, fed from one log.
 
     The projections change only inside `feed` and `run`, between two `await`s: whoever reads them from a trio task sees
-    all of the same commitment at the same position, but for parked ones.
+    all of the same commitment at the same position, but for parked ones. One that has just stopped at an event may be
+    seen with half of it folded, until its state before that is there again.
     """
 
     def __init__(
@@ -71,7 +75,7 @@ class Runner:
     ) -> None:
         self._log = log
         self._limits = limits
-        self._folds: dict[str, Fold[Any]] = {
+        self._folds: dict[str, AnyFold] = {
             kind.name: Fold(kind, engine, self._is_of_this_log) for kind in kinds
         }
         self._cautious = [
@@ -80,16 +84,15 @@ class Runner:
             if limits.commitments.get(name, Finality.CONFIRMED) is Finality.FINALIZED
         ]
         self._prompt = [fold for fold in self._folds.values() if fold not in self._cautious]
-        self._readers: dict[type[Any], list[Fold[Any]]] = {}
+        self._readers: dict[type[Any], list[AnyFold]] = {}
         for fold in self._prompt:
             for event_kind in fold.kind.reads:
                 self._readers.setdefault(event_kind, []).append(fold)
-        self._stopped: dict[Fold[Any], Parked] = {}
-        self._unfinalized = Unfinalized()
-        self._noted_position = 0
+        self._stopped: dict[AnyFold, Parked] = {}
+        self._unfinalized = Fold(UnfinalizedEvents, engine, self._is_of_this_log)
         self._next_base_check = 0
         self.changed = trio.Event()
-        """Set, and replaced, whenever entries have been fed."""
+        """Set, and replaced, whenever entries have been fed, or a rebuilt projection was taken up."""
 
     def get(self, kind: type[P]) -> P:
         """The projection of this kind."""
@@ -115,26 +118,25 @@ class Runner:
     @property
     def unfinalized(self) -> Unfinalized:
         """What may still be retracted of what was fed."""
-        return self._unfinalized
+        return self._unfinalized.projection.state
 
     def resume(self) -> None:
         """Take up the checkpoints. One that is not of this log (its hash differs) is left, and made anew."""
-        noted: dict[int, Unfinalized] = {}
-        for fold in self._folds.values():
-            unfinalized = fold.resume()
-            if unfinalized and fold in self._cautious and unfinalized.scopes:
-                # it was saved when it acted at confirmed
-                fold.begin_anew()
-                unfinalized = None
-            noted[fold.progress.position] = unfinalized or Unfinalized()
-        self._noted_position = min(noted, default=0)
-        self._unfinalized = noted.get(self._noted_position, Unfinalized())
+        for fold in (self._unfinalized, *self._folds.values()):
+            fold.resume()
+        stop = self._stop_of_finalized()
+        for fold in self._cautious:
+            if fold.progress.position >= stop:
+                # it was saved by one that acts at confirmed
+                fold.become(fold.beside(fold.start_before(stop)))
 
     def begin_before(self, position: int) -> None:
         """Begin at the newest snapshots that are no later than `position`, instead of at the first entry."""
         for fold in self._folds.values():
-            fold.begin(fold.start_before(position + 1))
-        self._noted_position = min(fold.progress.position for fold in self._folds.values())
+            fold.become(fold.beside(fold.start_before(position + 1)))
+        first = min(self._folds.values(), key=lambda fold: fold.progress.position).progress
+        start = Start(UnfinalizedEvents(), first.position, first.hash)
+        self._unfinalized.become(self._unfinalized.beside(start))
 
     def _is_of_this_log(self, header: Header) -> bool:
         if header.position < FIRST_POSITION:
@@ -149,16 +151,19 @@ class Runner:
         """
         iterator = iter(entries)
         while batch := list(itertools.islice(iterator, READ_BATCH_ENTRIES)):
-            self._feed(batch)
+            take(self._feed(batch))
 
-    def _feed(self, batch: Sequence[Entry]) -> None:
-        self._park_stopped()
+    def _feed(self, batch: Sequence[Entry]) -> Steps[None]:
+        yield from self._park_stopped()
         last: Entry | None = None
         for entry in batch:
             event_kind = type(entry.event)
             if event_kind in REVISIONS and (revision := revision_of(entry)) is not None:
                 self._reach(last)
-                self._go_back(revision)
+                yield from self._go_back(revision)
+            is_new = entry.position > self._unfinalized.progress.position
+            if is_new and event_kind in SETTLING:
+                self._unfinalized.apply(entry)
             for fold in self._readers.get(event_kind, ()):
                 progress = fold.progress
                 if (
@@ -170,23 +175,19 @@ class Runner:
             last = entry
             if self._stopped:
                 self._reach(last)
-                self._park_stopped()
-            if entry.position > self._noted_position:
-                if event_kind in SETTLING:
-                    self._unfinalized.apply(entry)
-                self._noted_position = entry.position
-                if entry.position >= self._next_base_check:
-                    self._reach(last)
-                    self._keep_bases(entry.position)
+                yield from self._park_stopped()
+            if is_new and entry.position >= self._next_base_check:
+                self._reach(last)
+                self._keep_bases(entry.position)
         self._reach(last)
         if self._cautious:
-            self._feed_finalized()
+            yield from self._feed_finalized()
 
     def _reach(self, entry: Entry | None) -> None:
         """The projections have folded everything up to `entry`: said once for many, as most entries concern few."""
         if entry is None:
             return
-        for fold in self._prompt:
+        for fold in (self._unfinalized, *self._prompt):
             if (
                 fold.progress.parked is None
                 and fold.progress.position < entry.position
@@ -194,44 +195,45 @@ class Runner:
             ):
                 fold.reach(entry)
 
-    def _feed_finalized(self) -> None:
+    def _feed_finalized(self) -> Steps[None]:
         """Bring the projections that wait for that to before what may still be retracted."""
         stop = self._stop_of_finalized()
         waiting = [
             fold for fold in self._cautious if fold.progress.parked is None and fold.reached + 1 < stop
         ]
-        # copies: what fails half-way must not have changed them
-        starts = {
-            fold: Start(
-                fold.kind.decode(fold.projection.encode()), fold.progress.position, fold.progress.hash
-            )
-            for fold in waiting
-        }
-        if starts:
-            self._fold_from(starts, stop, known=self._noted_position)
+
+        def fold_on() -> dict[AnyFold, AnyFold]:
+            # from copies of the states
+            starts = {
+                fold: Start(
+                    fold.kind.decode(fold.projection.encode()), fold.progress.position, fold.progress.hash
+                )
+                for fold in waiting
+            }
+            return fold_from(self._log, starts, stop, known=self._unfinalized.progress.position)
+
+        if waiting:
+            _replace((yield fold_on))
 
     def _stop_of_finalized(self) -> int:
-        return self._unfinalized.first_position() or self._noted_position + 1
+        return self.unfinalized.first_position() or self._unfinalized.progress.position + 1
 
-    def _park_stopped(self) -> None:
+    def _park_stopped(self) -> Steps[None]:
         """Bring projections that have just stopped, and may have changed their state half, to as they were before."""
         for fold, parked in list(self._stopped.items()):
-            self._park(fold, parked, known=parked.position)
+            stop = parked.position
+            _replace((yield partial(fold_again, self._log, [fold], stop, known=stop)))
+            fold.progress.parked = parked
             del self._stopped[fold]
 
-    def _park(self, fold: Fold[Any], parked: Parked, *, known: int) -> None:
-        self._fold_again([fold], parked.position, known=known)
-        fold.progress.parked = parked
-
-    def _go_back(self, revision: Revision) -> None:
+    def _go_back(self, revision: Revision) -> Steps[None]:
         """Bring those projections that have seen what `revision` takes back to where they would be had they not."""
-        folds: list[Fold[Any]] = []
+        folds: list[AnyFold] = []
         for name, fold in self._folds.items():
             first = revision.first(name, fold.progress.parked)
             if first is None or fold.reached < first or fold.progress.position >= revision.position:
                 continue
             fold.bases.drop_from(first)
-            fold.progress.parked = None
             folds.append(fold)
         if folds:
             names = ", ".join(fold.kind.name for fold in folds)
@@ -239,73 +241,21 @@ class Runner:
         stop_of_finalized = min(revision.position, self._stop_of_finalized())
         for group, stop in ((self._prompt, revision.position), (self._cautious, stop_of_finalized)):
             if again := [fold for fold in folds if fold in group]:
-                self._fold_again(again, stop, known=revision.position)
-
-    def _fold_again(self, folds: Sequence[Fold[Any]], stop: int, *, known: int) -> None:
-        """Bring projections to where they stand before position `stop`, from their bases; parked ones stay so."""
-        self._fold_from({fold: fold.start_before(stop) for fold in folds}, stop, known=known)
-
-    def _fold_from(self, starts: dict[Fold[Any], Start[Any]], stop: int, *, known: int) -> None:
-        """Bring projections from where they start to before position `stop`, all of the way or not at all.
-
-        A start that a revision up to `known` reaches behind is no good: an older one is.
-        """
-        while True:
-            start = min(one.position for one in starts.values())
-            revisions = [
-                revision
-                for entry in self._between(start, known + 1)
-                if (revision := revision_of(entry)) is not None
-            ]
-            bad = {
-                fold: min(behind)
-                for fold, one in starts.items()
-                if (
-                    behind := [
-                        gone
-                        for revision in revisions
-                        for gone in revision.left_out(fold.kind.name)
-                        if revision.position > one.position >= gone
-                    ]
-                )
-            }
-            if not bad:
-                break
-            for fold, first in bad.items():
-                fold.start_is_bad(first)
-                starts[fold] = fold.start_before(first)
-        left_out = {
-            fold: {gone for revision in revisions for gone in revision.left_out(fold.kind.name)}
-            for fold in starts
-        }
-        beside = {fold: fold.beside(one) for fold, one in starts.items()}
-        for entry in self._between(start, stop):
-            for fold, copy in beside.items():
-                if not copy.is_waiting_for(entry.position):
-                    continue
-                if entry.position not in left_out[fold] and type(entry.event) in fold.kind.reads:
-                    parked = copy.apply(entry)
-                    if parked is not None:
-                        self._park(copy, parked, known=known)
-                if copy.progress.parked is None or entry.position < copy.progress.parked.position:
-                    copy.reach(entry)
-        for fold, copy in beside.items():
-            fold.replace(copy)
-
-    def _between(self, after: int, stop: int) -> Iterable[Entry]:
-        return itertools.takewhile(
-            lambda entry: entry.position < stop, self._log.replay(after + FIRST_POSITION)
-        )
+                known = revision.position
+                _replace((yield partial(fold_again, self._log, again, stop, known=known)))
 
     def _keep_bases(self, position: int) -> None:
         least_entries = self._limits.checkpoint_entries
         for fold in self._prompt:
-            fold.keep_base(position, self._unfinalized, least_entries=least_entries)
+            fold.keep_base(position, self.unfinalized, least_entries=least_entries)
         self._next_base_check = position + max(1, least_entries // BASE_CHECKS_PER_CHECKPOINT)
 
-    def catch_up(self) -> None:
-        """Feed what the log has and the projections have not."""
-        self.feed(self._log.replay(self._start()))
+    def catch_up(self, last: int | None = None) -> None:
+        """Feed what the log has and the projections have not, up to the position `last` if one is given."""
+        if last is None:
+            self.feed(self._log.replay(self._start()))
+        else:
+            self.feed(between(self._log, self._start() - FIRST_POSITION, last + 1))
 
     def catch_up_keeping(self, progress: Callable[[int], None]) -> None:
         """As `catch_up`, with a checkpoint whenever one is due; `progress` is told the position then."""
@@ -320,26 +270,38 @@ class Runner:
 
         One that was rebuilt meanwhile, by another process, is taken up instead.
         """
+        take(self._checkpoint())
+
+    def _checkpoint(self) -> Steps[bool]:
+        """Returns whether a rebuilt one was taken up."""
+        took_up = False
+        yield self._unfinalized.save
         for fold in self._folds.values():
-            if fold.progress.position > fold.progress.saved_position and not self._save(fold):
-                self._take_up(fold)
-                self._save(fold)
-            fold.save_base()
+            # one that is stopped goes on as soon as it is rebuilt
+            if fold.progress.position > fold.progress.saved_position or fold.progress.parked is not None:
+                if not (yield fold.save):
+                    yield from self._take_up(fold)
+                    took_up = True
+                    yield fold.save
+                if fold.progress.position - fold.progress.snapshot_position >= self._limits.snapshot_entries:
+                    yield partial(fold.save_snapshot, max_bytes=self._limits.max_snapshot_bytes)
+            yield fold.save_base
+        return took_up
 
-    def _save(self, fold: Fold[Any]) -> bool:
-        return fold.save(
-            # nothing of what a projection at finalized has folded may still be retracted
-            Unfinalized() if fold in self._cautious else self._unfinalized,
-            snapshot_entries=self._limits.snapshot_entries,
-            max_snapshot_bytes=self._limits.max_snapshot_bytes,
-        )
+    def _take_up(self, fold: AnyFold) -> Steps[None]:
+        known = self._unfinalized.progress.position
+        stop = self._stop_of_finalized() if fold in self._cautious else known + 1
 
-    def _take_up(self, fold: Fold[Any]) -> None:
-        reached = self.position
-        if fold.resume() is None:
-            return
+        def taken_up() -> dict[AnyFold, AnyFold]:
+            copy = fold.taken_up()
+            progress = copy.progress
+            start = Start(copy.projection, progress.position, progress.hash)
+            starts = {copy: start if start.position < stop else copy.start_before(stop)}
+            [new] = fold_from(self._log, starts, stop, known=known).values()
+            return {fold: new}
+
         logger.warning("projection %s: the rebuilt one takes its place", fold.kind.name)
-        self.feed(self._between(fold.progress.position, reached + 1))
+        _replace((yield taken_up))
 
     async def run(self) -> None:
         """Follow the log for ever, keeping checkpoints. An outage of the engine is waited out."""
@@ -351,11 +313,10 @@ class Runner:
                     async for entries in follow:
                         problem = ""
                         before = {name: progress.parked for name, progress in self.progress.items()}
-                        self.feed(entries)
+                        await take_beside(self._feed(entries))
                         self._say_stopped(before)
-                        self.changed.set()
-                        self.changed = trio.Event()
-                        self._checkpoint_if_due()
+                        self._tell_changed()
+                        await self._checkpoint_if_due()
             except (EngineFailure, EngineError) as error:
                 if str(error) != problem:
                     problem = str(error)
@@ -368,20 +329,30 @@ class Runner:
                 reason = parked.traceback.strip().rpartition("\n")[2]
                 logger.error("projection %s: stopped at position %d: %s", name, parked.position, reason)
 
-    def _checkpoint_if_due(self) -> None:
+    async def _checkpoint_if_due(self) -> None:
         saved = max((fold.progress.saved_position for fold in self._folds.values()), default=0)
         if self.position - saved >= self._limits.checkpoint_entries:
             try:
-                self.checkpoint()
+                if await take_beside(self._checkpoint()):
+                    self._tell_changed()
             except EngineError as error:
                 # a checkpoint only saves time at the next start
                 logger.warning("no checkpoint of the projections: %s", error)
 
+    def _tell_changed(self) -> None:
+        self.changed.set()
+        self.changed = trio.Event()
+
     async def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Wait until `condition` holds, looking whenever entries have been fed."""
+        """Wait until `condition` holds, looking at each change."""
         while not condition():
             await self.changed.wait()
 
     def _start(self) -> int:
         live = [fold.progress.position for fold in self._folds.values() if fold.progress.parked is None]
-        return min(live, default=self.position) + FIRST_POSITION
+        return min((self._unfinalized.progress.position, *live)) + FIRST_POSITION
+
+
+def _replace(folds: Mapping[AnyFold, AnyFold]) -> None:
+    for fold, copy in folds.items():
+        fold.become(copy)

@@ -43,10 +43,16 @@ def save(
     entry_hash: bytes,
     *,
     max_bytes: int = DEFAULT_MAX_BYTES,
+    rebuilds: int = 0,
 ) -> None:
-    """Keep `projection` as it is after `position`, in the place of one there. Raises what an engine's commit does."""
+    """Keep `projection` as it is after `position`, in the place of one there. Raises what an engine's commit does.
+
+    Nothing is kept where the projection was rebuilt more than `rebuilds` times.
+    """
     name = projection.name
     with engine.begin() as transaction:
+        if checkpoint.is_rebuilt(transaction, projection, rebuilds):
+            return
         transaction.lock([_list_key(name)])
         state_bytes = checkpoint.put(transaction, _prefix(name, position), projection, position, entry_hash)
         kept = [one for one in _list(transaction, name) if one.position != position]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from events.catalogue import Event, NodeLost
 from events.engine.memory import MemoryEngine
-from events.log import Log
+from events.log import Entry, Log
 from projections import snapshots
 from projections.checkpoint import Place, load, save
 from projections.history import state_at
@@ -150,6 +150,53 @@ def test_one_rebuilt_of_an_empty_log_is_taken_up_too():
     node.checkpoint()
     assert node.progress["membership"].saved_position == 2
     assert len(node.get(Membership).state.members) == 2
+
+
+def test_a_running_node_keeps_no_base_or_snapshot_of_what_was_replaced():
+    engine = MemoryEngine()
+    log = open_log(engine)
+    append_all(log, [joined(0), joined(1), joined(2)])
+    wrong = Membership()
+    wrong.state.generations["nobody"] = 7
+    rebuilding = Rebuilding(log, engine, Membership, RunnerLimits(checkpoint_entries=100))
+    rebuilding.run()
+    rebuilding.swap()
+    last = log.read(log.head().position, 1)[0]
+    for place in Place:
+        assert not save(engine, wrong, last.position, last.hash, place=place)
+    snapshots.save(engine, wrong, last.position, last.hash)
+    assert load(engine, Membership, Place.FINAL) is None
+    assert snapshots.positions(engine, "membership") == []
+    assert "nobody" not in resumed(log, engine).get(Membership).state.generations
+
+
+class Picky(Membership):
+    """Stops at a second member while `is_strict`."""
+
+    name = "picky"
+    is_strict = True
+
+    def apply(self, entry: Entry) -> None:
+        super().apply(entry)
+        if self.is_strict and len(self.state.members) > 1:
+            raise ZeroDivisionError("two is too many")
+
+
+def test_one_that_is_stopped_goes_on_when_it_was_rebuilt(monkeypatch: pytest.MonkeyPatch):
+    engine = MemoryEngine()
+    log = open_log(engine)
+    append_all(log, [joined(0), joined(1), joined(2)])
+    node = Runner(log, engine, LIMITS, (Picky,))
+    node.catch_up()
+    node.checkpoint()
+    assert node.progress["picky"].parked is not None
+    monkeypatch.setattr(Picky, "is_strict", False)
+    rebuilding = Rebuilding(log, engine, Picky, LIMITS)
+    rebuilding.run()
+    rebuilding.swap()
+    node.checkpoint()
+    assert node.progress["picky"].parked is None
+    assert len(node.get(Picky).state.members) == 3
 
 
 def same(one: Runner, other: Runner) -> bool:

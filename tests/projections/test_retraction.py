@@ -30,7 +30,8 @@ from events.manifest_codec import encode
 from projections.bases import Base, Bases
 from projections.checkpoint import Place, load
 from projections.projection import Projection
-from projections.retraction import Unfinalized, live_entries
+from projections.rebuild import Rebuilding
+from projections.retraction import Unfinalized, UnfinalizedEvents, live_entries
 from projections.routes import Routes
 from projections.runner import PROJECTIONS, Runner, RunnerLimits
 from projections.stacks import Stacks
@@ -256,10 +257,10 @@ def test_a_checkpoint_keeps_what_may_still_be_retracted():
     runner = Runner(history.log, history.engine, limits, KINDS)
     runner.catch_up()
     runner.checkpoint()
-    last, final = load(history.engine, Stacks), load(history.engine, Stacks, Place.FINAL)
+    last, final = load(history.engine, UnfinalizedEvents), load(history.engine, Stacks, Place.FINAL)
     assert last is not None
     assert final is not None
-    assert last[1].unfinalized.scopes == {SCOPE: history.pending}
+    assert last[0].state.scopes == {SCOPE: history.pending}
     assert 1000 < final[1].position < min(history.pending.values())
 
 
@@ -366,3 +367,43 @@ def test_what_comes_before_something_final_is_final():
     for entry in history.entries():
         unfinalized.apply(entry)
     assert unfinalized.first_position() is None
+
+
+def test_a_stopped_projection_does_not_make_the_others_forget_what_is_not_final():
+    history, limits = History(), RunnerLimits(commitments={"cautious": Finality.FINALIZED})
+    history.happen(deployed(STACKS[0], b"m"))
+    history.happen(deployed(STACKS[-1], b"m"))
+    kinds = (Picky, Cautious)
+    runner = Runner(history.log, history.engine, limits, kinds)
+    runner.catch_up()
+    runner.checkpoint()
+    resumed = Runner(history.log, history.engine, limits, kinds)
+    resumed.resume()
+    resumed.catch_up()
+    assert resumed.unfinalized.scopes == {SCOPE: {1: 1, 2: 2}}
+    assert resumed.get(Cautious).state.stacks == {}
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_one_at_finalized_takes_up_one_rebuilt_at_confirmed_without_what_is_not_final(restarted: bool):
+    history, limits = History(), RunnerLimits(commitments={"stacks": Finality.FINALIZED})
+    history.happen(deployed(STACKS[0], b"m"))
+    runner = Runner(history.log, history.engine, limits, (Stacks,))
+    runner.catch_up()
+    history.finalize(1)
+    history.happen(deployed(STACKS[1], b"m"))
+    rebuilding = Rebuilding(history.log, history.engine, Stacks)
+    rebuilding.run()
+    rebuilding.swap()
+    if restarted:
+        runner = Runner(history.log, history.engine, limits, (Stacks,))
+        runner.resume()
+    runner.catch_up()
+    runner.checkpoint()
+    assert set(runner.get(Stacks).state.stacks) == {STACKS[0]}
+    assert runner.progress["stacks"].rebuilds == 1
+    history.finalize(1)
+    runner.catch_up()
+    runner.checkpoint()
+    assert runner.progress["stacks"].saved_position == 4
+    assert set(runner.get(Stacks).state.stacks) == {STACKS[0], STACKS[1]}

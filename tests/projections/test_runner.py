@@ -1,4 +1,7 @@
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
 
 import pytest
 import trio
@@ -6,11 +9,15 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.catalogue import Event, NodeLost, Retracted, StackStarted
+from events.catalogue import Event, Finality, Finalized, NodeLost, Retracted, StackStarted
+from events.engine import EngineError, Snapshot, Transaction
 from events.engine.memory import MemoryEngine
+from events.entries import EngineFailure
 from events.log import Entry, Log
+from projections import checkpoint
 from projections.checkpoint import load, save
 from projections.membership import Membership
+from projections.rebuild import Rebuilding
 from projections.routes import Routes
 from projections.runner import PROJECTIONS, Runner, RunnerLimits
 from projections.stacks import Stacks
@@ -200,3 +207,106 @@ async def test_an_outage_amid_going_back_leaves_nothing_half_done(clock, answers
     assert checksums(runner) == checksums(replayed)
     assert runner.progress["picky"].parked is not None
     assert set(runner.get(Stacks).state.stacks) == {STACKS[0]}
+
+
+class Watched(MemoryEngine):
+    """Notes the threads in which it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: set[int] = set()
+
+    def snapshot(self) -> Snapshot:
+        self.threads.add(threading.get_ident())
+        return super().snapshot()
+
+    def begin(self) -> Transaction:
+        self.threads.add(threading.get_ident())
+        return super().begin()
+
+
+class Cautious(Stacks):
+    """Acts at finalized."""
+
+    name = "cautious"
+
+
+async def test_a_running_one_never_asks_the_engine_in_the_trio_thread():
+    """It would hold up the gateway while a store hangs: in checkpoints, going back, stopping, taking up, finality."""
+    engine = Watched()
+    log = open_log(engine)
+    kinds = (*PROJECTIONS, Picky, Cautious)
+    limits = RunnerLimits(
+        checkpoint_entries=1, snapshot_entries=1, commitments={"cautious": Finality.FINALIZED}
+    )
+    runner = Runner(log, engine, limits, kinds)
+
+    def happen(number: int, happened: Sequence[Event]) -> None:
+        for place, event in enumerate(happened):
+            append_all(log, [event], f"stream {number}.{place}")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(runner.run)
+        first = [joined(0), deployed(STACKS[0], b"m"), deployed(STACKS[1], b"m"), joined(1)]
+        await trio.to_thread.run_sync(happen, 0, first)
+        await runner.wait_until(lambda: runner.position == 4)
+        assert runner.progress["picky"].parked is not None
+        second = [
+            Retracted(scope=SCOPE, first_sequence=1, last_sequence=1, positions=(3,)),
+            Finalized(scope=SCOPE, sequence=1),
+        ]
+        await trio.to_thread.run_sync(happen, 1, second)
+        await runner.wait_until(lambda: runner.position == 6)
+        rebuilding = Rebuilding(log, engine, Membership)
+        await trio.to_thread.run_sync(rebuilding.run)
+        await trio.to_thread.run_sync(rebuilding.swap)
+        await trio.to_thread.run_sync(happen, 2, [joined(2)])
+        await runner.wait_until(lambda: runner.progress["membership"].rebuilds == 1)
+        nursery.cancel_scope.cancel()
+    assert runner.get(Cautious).state.stacks == runner.get(Stacks).state.stacks
+    assert threading.get_ident() not in engine.threads
+    assert engine.threads
+
+
+@pytest.mark.parametrize("answers", range(10))
+def test_an_outage_while_a_rebuilt_one_is_taken_up_shows_the_one_before(answers: int):
+    engine = Outage()
+    log = open_log(engine)
+    append_all(log, [joined(0), joined(1)])
+    runner = Runner(log, engine, LIMITS)
+    runner.catch_up()
+    runner.checkpoint()
+    rebuilding = Rebuilding(log, engine, Membership)
+    rebuilding.run()
+    rebuilding.swap()
+    append_all(log, [joined(2)], "more")
+    runner.catch_up()
+    engine.answers = answers
+    with suppress(EngineFailure, EngineError):
+        runner.checkpoint()
+    engine.come_back()
+    assert len(runner.get(Membership).state.members) == 3
+    assert runner.progress["membership"].position == 3
+    runner.checkpoint()
+    assert runner.progress["membership"].rebuilds == 1
+    assert checksums(runner) == checksums(caught_up(log, MemoryEngine()))
+
+
+def test_a_conflict_with_another_process_that_keeps_checkpoints_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    engine = MemoryEngine()
+    log = open_log(engine)
+    append_all(log, [joined(0)])
+    nodes = [caught_up(log, engine) for _ in range(2)]
+    whole = checkpoint.put
+
+    def interrupted(*arguments: Any) -> int:
+        monkeypatch.setattr(checkpoint, "put", whole)
+        nodes[1].checkpoint()
+        return whole(*arguments)
+
+    monkeypatch.setattr(checkpoint, "put", interrupted)
+    nodes[0].checkpoint()
+    for node in nodes:
+        assert {progress.saved_position for progress in node.progress.values()} == {1}
