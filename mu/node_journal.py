@@ -35,6 +35,7 @@ class NodeJournal:
         self._stream = node_stream(public_key)
         self._version = version
         self._lock = trio.Lock()
+        self._doubtful: Sequence[tuple[NodeSource, Event]] = ()
         self.node = node
         self.generation = generation
 
@@ -66,20 +67,27 @@ class NodeJournal:
         """Append events of this node, durably."""
         source = NodeSource(self.node, self.generation)
         stamped: Sequence[tuple[NodeSource, Event]] = [(source, event) for event in events]
-        retry_seconds, perhaps_written = FIRST_RETRY_SECONDS, False
+        retry_seconds = FIRST_RETRY_SECONDS
         async with self._lock:
             while True:
                 try:
-                    if not (perhaps_written and await self._ends_with(stamped)):
-                        await self._log.append_from_task(self._stream, self._version, stamped)
+                    # those of an append before this one too, which was cancelled before it knew
+                    if self._doubtful and await self._ends_with(self._doubtful):
+                        written, self._doubtful = self._doubtful, ()
+                        self._version += len(written)
+                        if written is stamped:
+                            return
+                    await self._log.append_from_task(self._stream, self._version, stamped)
                 except EngineFailure as error:
-                    perhaps_written |= isinstance(error, InsertOutcomeUnknown)
+                    if isinstance(error, InsertOutcomeUnknown):
+                        self._doubtful = stamped
                     if retry_seconds == FIRST_RETRY_SECONDS:
                         logger.warning("the node's events cannot be appended, and wait: %s", error)
                     await trio.sleep(retry_seconds)
                     retry_seconds = min(2 * retry_seconds, LONGEST_RETRY_SECONDS)
                 else:
                     self._version += len(events)
+                    self._doubtful = ()
                     return
 
     async def _ends_with(self, stamped: Sequence[tuple[NodeSource, Event]]) -> bool:

@@ -4,7 +4,7 @@ import pytest
 import trio
 import trio.testing
 
-from events.catalogue import NodeJoined, NodeSource, StackStarted
+from events.catalogue import NodeJoined, NodeLeft, NodeSource, StackStarted
 from events.engine import OutcomeUnknown
 from events.log import Log, StreamConflict
 from mu.node_journal import NodeJournal, node_stream
@@ -74,6 +74,26 @@ async def test_an_append_of_unknown_outcome_that_has_not_written_is_made_again(c
         await trio.sleep(10)
         engine.come_back()
     assert revisions(log) == [1]
+
+
+@pytest.mark.parametrize("applied", [False, True])
+async def test_a_node_leaves_though_its_last_append_was_cancelled_before_its_outcome_was_known(
+    clock, applied: bool
+):
+    engine = Outage()
+    log = open_log(engine)
+    journal = await join(log)
+    await journal.append(started(journal, 1))
+    engine.fail_next_commit(OutcomeUnknown("no answer"), applied=applied)
+    engine.answers = 1
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(journal.append, started(journal, 2))
+        await trio.sleep(10)
+        nursery.cancel_scope.cancel()
+    engine.come_back()
+    await journal.leave()
+    assert revisions(log) == ([1, 2] if applied else [1])
+    assert isinstance([entry.event for entry in log.replay()][-1], NodeLeft)
 
 
 async def test_what_another_has_written_meanwhile_is_not_taken_for_ones_own(clock):
