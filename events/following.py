@@ -12,7 +12,7 @@ LOOK_SHARE = 0.2
 share of that time, so that what comes is late by as much at most.
 """
 
-LONGEST_CHEAP_LOOK_SECONDS = 0.03
+LONGEST_CHEAP_LOOK_SECONDS = 0.025
 """The longest pause where looking needs no reading."""
 
 FALSE_HINT_SECONDS = 0.05

@@ -2,9 +2,9 @@
 
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from socket import AddressFamily
+from socket import SOCK_DGRAM, AddressFamily, socket
 from typing import Protocol
 
 import msgspec
@@ -29,15 +29,15 @@ class Datagrams(Protocol):
         """
         ...
 
-    async def receive(self, max_bytes: int) -> bytes:
-        """The first `max_bytes` of the next one. Raises `OSError`."""
+    async def receive(self, max_bytes: int, max_count: int) -> list[bytes]:
+        """The first `max_bytes` of each that waits, or of the next one: of `max_count` at most. Raises `OSError`."""
         ...
 
 
 class UdpDatagrams:
     """UDP over IPv4 and IPv6: receives on one socket, and sends from others, which no address ties to an interface."""
 
-    def __init__(self, receiving: trio.socket.SocketType | None) -> None:
+    def __init__(self, receiving: socket | None) -> None:
         """Use `open_udp`."""
         self._receiving = receiving
         self._sending: dict[AddressFamily, trio.socket.SocketType] = {}
@@ -45,21 +45,28 @@ class UdpDatagrams:
     async def send(self, data: bytes, peer: Peer) -> None:
         family = _family(ip_address(peer.address))
         if (sending := self._sending.get(family)) is None:
-            sending = self._sending[family] = trio.socket.socket(family, trio.socket.SOCK_DGRAM)
+            sending = self._sending[family] = trio.socket.socket(family, SOCK_DGRAM)
         await sending.sendto(data, (peer.address, peer.port))
 
-    async def receive(self, max_bytes: int) -> bytes:
+    async def receive(self, max_bytes: int, max_count: int) -> list[bytes]:
         """As the port says; for ever without an answer where the socket could not be bound."""
         if self._receiving is None:
             await trio.sleep_forever()
-        data, _ = await self._receiving.recvfrom(max_bytes)
-        return data
+        received: list[bytes] = []
+        while not received:
+            await trio.lowlevel.wait_readable(self._receiving)
+            # those that wait are taken in one turn of the task: a turn costs far more than a datagram
+            with suppress(BlockingIOError):
+                while len(received) < max_count:
+                    received.append(self._receiving.recv(max_bytes))
+        return received
 
     def close(self) -> None:
         """Close all sockets."""
-        for socket in (self._receiving, *self._sending.values()):
-            if socket is not None:
-                socket.close()
+        for sending in self._sending.values():
+            sending.close()
+        if self._receiving is not None:
+            self._receiving.close()
 
 
 @asynccontextmanager
@@ -73,10 +80,11 @@ async def open_udp(
     family = _family(ip_address(address))
     bound_to = [one.socket.getsockname() for one in listeners if one.socket.family == family]
     host, *scope = (bound_to[0][0], *bound_to[0][2:]) if bound_to else (address,)
-    receiving: trio.socket.SocketType | None = None
+    receiving: socket | None = None
     try:
-        receiving = trio.socket.socket(family, trio.socket.SOCK_DGRAM)
-        await receiving.bind((host, port, *scope))
+        receiving = socket(family, SOCK_DGRAM)
+        receiving.setblocking(False)
+        receiving.bind((host, port, *scope))
     except OSError as error:
         logger.warning("UDP port %d of %s cannot be listened on: %s", port, host, error.strerror)
         if receiving is not None:

@@ -25,9 +25,6 @@ VERSION = 1
 REGION_ID_BYTES = 8
 _LAYOUT = struct.Struct(f">3sB{REGION_ID_BYTES}sQ")
 
-WINDOW_SECONDS = 0.01
-"""A node takes a share of the datagrams that it may in each such time: a flood keeps a true hint out for no longer."""
-
 logger = logging.getLogger(__name__)
 
 
@@ -66,12 +63,14 @@ class Hint(msgspec.Struct, frozen=True):
 
 
 class HintLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How many datagrams a node sends and takes. After one it sends a peer no other for `send_pause_seconds`; after an
-    error of its socket it receives nothing for `retry_seconds`.
+    """How many datagrams a node sends and takes. After one it sends a peer no other for `send_pause_seconds`. It takes
+    up to `max_received_at_once`, then none for `receive_pause_seconds`: 10,000 a second, and a flood keeps a true hint
+    out for no longer. After an error of its socket it receives nothing for `retry_seconds`.
     """
 
     send_pause_seconds: float = 0.005
-    max_received_per_second: int = 10_000
+    receive_pause_seconds: float = 0.005
+    max_received_at_once: int = 50
     retry_seconds: float = 1.0
 
 
@@ -134,30 +133,33 @@ class Hints:
             self.counts.sent += 1
 
     async def _receive(self) -> None:
-        most = max(1, int(self._limits.max_received_per_second * WINDOW_SECONDS))
         logged = False
         while True:
-            ends_at = trio.current_time() + WINDOW_SECONDS
             try:
-                for _ in range(most):
-                    self._take(await self._datagrams.receive(_LAYOUT.size + 1))
+                received = await self._datagrams.receive(_LAYOUT.size + 1, self._limits.max_received_at_once)
             except OSError as error:
                 if not logged:
                     logged = True
                     logger.warning("hints cannot be received: %s", error)
                 await trio.sleep(self._limits.retry_seconds)
-            await trio.sleep_until(ends_at)
+            else:
+                self._take(received)
+                await trio.sleep(self._limits.receive_pause_seconds)
 
-    def _take(self, data: bytes) -> None:
-        try:
-            hint = Hint.decode(data)
-        except DecodeError:
-            hint = None
-        if hint is None or hint.region != self._region:
-            self.counts.ignored += 1
-        else:
-            self.counts.taken += 1
-            self._log.hint(hint.position)
+    def _take(self, received: Sequence[bytes]) -> None:
+        newest = FIRST_POSITION - 1
+        for data in received:
+            try:
+                hint = Hint.decode(data)
+            except DecodeError:
+                hint = None
+            if hint is None or hint.region != self._region:
+                self.counts.ignored += 1
+            else:
+                self.counts.taken += 1
+                newest = max(newest, hint.position)
+        if newest >= FIRST_POSITION:
+            self._log.hint(newest)
 
 
 def peers_of(node: str, members: Mapping[str, Member]) -> list[Peer]:

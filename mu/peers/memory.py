@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Callable
+from contextlib import suppress
 
 import trio
 
@@ -52,5 +53,9 @@ class MemoryDatagrams:
         await trio.lowlevel.checkpoint()
         self._network.deliver(data, peer)
 
-    async def receive(self, max_bytes: int) -> bytes:
-        return (await self._receiving.receive())[:max_bytes]
+    async def receive(self, max_bytes: int, max_count: int) -> list[bytes]:
+        received = [await self._receiving.receive()]
+        with suppress(trio.WouldBlock):
+            while len(received) < max_count:
+                received.append(self._receiving.receive_nowait())
+        return [data[:max_bytes] for data in received]
