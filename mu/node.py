@@ -184,7 +184,8 @@ async def _serve(
 @asynccontextmanager
 async def _chain_reader(config: NodeConfig) -> AsyncIterator[FailoverReader]:
     """A reader on all RPC nodes."""
-    seconds = config.limits.follower.answer_seconds
+    follower = config.limits.follower
+    seconds = follower.answer_seconds
     async with AsyncExitStack() as stack:
         readers: dict[str, RpcChainReader] = {}
         for place, one in enumerate(config.rpc_nodes):
@@ -194,7 +195,9 @@ async def _chain_reader(config: NodeConfig) -> AsyncIterator[FailoverReader]:
             readers[f"{name} ({place + 1})" if name in readers else name] = RpcChainReader(
                 client, timeout_seconds=seconds
             )
-        yield FailoverReader(readers, EndpointLimits(stalled_seconds=config.limits.follower.stalled_seconds))
+        yield FailoverReader(
+            readers, EndpointLimits(answer_seconds=seconds, stalled_seconds=follower.stalled_seconds)
+        )
 
 
 def _subscriptions(config: NodeConfig) -> list[LogsSubscription]:

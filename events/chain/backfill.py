@@ -50,12 +50,12 @@ class Backfill:
     ) -> None:
         self._reader = reader
         self._scope = scope
-        self._finality = finality
+        self.finality = finality
         self._recall = recall
 
     async def account(self, finality: Finality | None = None) -> ScopeAnswer:
         """The account, which tells the sequence and hash of its last event. Raises `DecodeError` too."""
-        answer = await self._reader.account(self._scope, finality or self._finality)
+        answer = await self._reader.account(self._scope, finality or self.finality)
         if answer.data is None:
             return ScopeAnswer(answer.slot, None)
         account = decode_account(answer.data)
@@ -78,7 +78,7 @@ class Backfill:
         slots = {info.signature: info.slot for info in infos}
         # it was seen in another slot on a fork that has died
         cursor = msgspec.structs.replace(cursor, slot=slots.get(cursor.signature, cursor.slot))
-        clues = Clues(self._reader, self._scope, self._finality, self._recall, cursor, slots.keys())
+        clues = Clues(self._reader, self._scope, self.finality, self._recall, cursor, slots.keys())
         events: dict[int, Found] = {}
         held: list[Found] = []
         for first in range(0, len(infos), MAX_TRANSACTIONS_PER_ROUND):
@@ -143,7 +143,7 @@ class Backfill:
         ]
 
     async def _transaction(self, info: SignatureInfo) -> ChainTransaction:
-        transaction = await self._reader.transaction(info.signature, self._finality)
+        transaction = await self._reader.transaction(info.signature, self.finality)
         if transaction is None:
             raise ChainUnavailable(f"the RPC node lists transaction {info.signature} but does not have it")
         if transaction.slot != info.slot:
@@ -166,7 +166,7 @@ class Backfill:
         return self._sourced(signature, transaction, payloads)
 
     def _sourced(self, signature: str, transaction: ChainTransaction, payloads: list[bytes]) -> list[Found]:
-        return sourced_events(payloads, slot=transaction.slot, signature=signature, finality=self._finality)
+        return sourced_events(payloads, slot=transaction.slot, signature=signature, finality=self.finality)
 
     async def _signatures_since(self, slot: int) -> list[SignatureInfo]:
         """The transactions of the scope that did not fail, from `slot` on, oldest first, each once."""
@@ -175,7 +175,7 @@ class Backfill:
         seen: set[str] = set()
         # paged by `before` alone: `until` would stop at the cursor's transaction, and the order within its slot
         # is not reliable
-        while page := await self._reader.signatures(self._scope, before, self._finality):
+        while page := await self._reader.signatures(self._scope, before, self.finality):
             found |= {info.signature: info for info in page if info.slot >= slot and not info.failed}
             if page[-1].slot < slot:
                 break

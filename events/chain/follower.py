@@ -47,19 +47,21 @@ class Health(StrEnum):
 class FollowerLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Times of a follower. `answer_seconds` bounds the wait for an answer, `poll_seconds` how long a silent
     subscription goes unnoticed, `stalled_seconds` for how long the chain may stand at one slot; a node that asks to be
-    left alone is, up to `longest_wait_seconds`.
+    left alone is, up to `longest_wait_seconds`. A problem is logged when it comes, and every `reminder_seconds`.
 
     `commitment` is how settled an event must be to enter the log. Confirmed ones come within a second, and `Finalized`
-    or, where their fork died, `Retracted` follows; finalized ones come some 13 seconds late and are never undone.
+    or, where their fork died, `Retracted` follows; finalized ones come some 13 seconds late and are never undone;
+    what entered as confirmed before is still settled.
     """
 
     commitment: Finality = Finality.CONFIRMED
-    answer_seconds: float = 4.0
-    poll_seconds: float = 2.0
-    stalled_seconds: float = 3.0
+    answer_seconds: float = 3.0
+    poll_seconds: float = 1.5
+    stalled_seconds: float = 2.5
     first_retry_seconds: float = 0.1
     longest_retry_seconds: float = 5.0
     longest_wait_seconds: float = 60.0
+    reminder_seconds: float = 600.0
 
 
 class ScopeUnknown(ChainUnavailable):
@@ -106,12 +108,13 @@ class Follower:
         self._scope = scope
         self._limits = limits
         self._backfill = Backfill(reader, scope, limits.commitment, self._recall)
-        self._source = source if limits.commitment is Finality.CONFIRMED else None
+        self._source = source
         self._standing = Standing()
         self._news = trio.Event()
         self._slot = 0
         self._slot_changed_at = 0.0
         self._chain_sequence = 0
+        self._problem_logged_at = 0.0
         self.health = Health.STARTING
         self.problem: str | None = None
 
@@ -294,9 +297,13 @@ class Follower:
         return min(seconds or 0.0, self._limits.longest_wait_seconds)
 
     def _stand(self, health: Health, problem: str | None) -> None:
-        if problem is not None and problem != self.problem:
-            logger.warning("following the chain: %s", problem)
-        elif self.problem is not None and problem is None:
+        now = trio.current_time()
+        if problem is not None:
+            # not whenever its words change: during an outage of hours they do with every slot or question
+            if health != self.health or now - self._problem_logged_at >= self._limits.reminder_seconds:
+                self._problem_logged_at = now
+                logger.warning("following the chain: %s", problem)
+        elif self.problem is not None:
             logger.info("following the chain: caught up again")
         self.health, self.problem = health, problem
 

@@ -25,19 +25,24 @@ INNER_HEIGHT = 2
 
 
 def transaction_of(signature: str, found: EncodedConfirmedTransactionWithStatusMeta) -> ChainTransaction:
-    """The transaction in an answer. Raises `ChainUnavailable` where the node keeps no log lines."""
+    """The transaction in an answer. Raises `ChainUnavailable` where it is another than `signature`, and where the node
+    keeps no log lines.
+    """
     encoded = found.transaction
+    sent = encoded.transaction
+    # one in another encoding was not asked for either
+    if not isinstance(sent, VersionedTransaction) or str(sent.signatures[0]) != signature:
+        raise ChainUnavailable(f"the RPC node was asked for transaction {signature} and has sent another")
     meta = encoded.meta
     if meta is None or meta.log_messages is None:
         raise ChainUnavailable(f"the RPC node keeps no log lines for transaction {signature}")
     instructions: tuple[Invocation, ...] | None = None
     token_amounts: dict[str, TokenAmounts] = {}
-    if isinstance(encoded.transaction, VersionedTransaction):
-        # they are needed only where the log lines are not whole
-        with suppress(DecodeError):
-            keys = _keys(encoded.transaction, meta)
-            instructions = _instructions(encoded.transaction, keys, meta)
-            token_amounts = _token_amounts(keys, meta)
+    # they are needed only where the log lines are not whole
+    with suppress(DecodeError):
+        keys = _keys(sent, meta)
+        instructions = _instructions(sent, keys, meta)
+        token_amounts = _token_amounts(keys, meta)
     return ChainTransaction(
         found.slot,
         meta.err is not None,

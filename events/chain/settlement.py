@@ -99,6 +99,9 @@ async def _lost(backfill: Backfill, scope: str, standing: Standing, finalized_sl
         return None
     instead: list[Found] = []
     if account.sequence > standing.final.sequence:
+        if backfill.finality is Finality.FINALIZED:
+            # what came instead is not to enter before it is final, and then it shows by itself
+            return None
         instead = await _all(backfill, standing.final, account)
     if any(isinstance(event, ChainEvent) and event.event_hash == first.hash for _, event in instead):
         return None

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from contract.errors import DecodeError
-from events.chain.endpoints import Endpoint
+from events.chain.endpoints import Endpoint, ToldSlot
 from events.chain.follower import Follower, FollowerLimits, FollowerState, Health
 from events.engine.memory import MemoryEngine
 from mu.peers.hints import HintCounts
@@ -89,7 +89,10 @@ def test_metrics_are_in_prometheus_text_format():
 
 
 def test_endpoints():
-    endpoints = {"a": Endpoint(slot=5), "b": Endpoint(slot=3, problem="down", failures=1)}
+    endpoints = {
+        "a": Endpoint(confirmed=ToldSlot(5, 1.0)),
+        "b": Endpoint(finalized=ToldSlot(3, 1.0), problem="down", failures=1),
+    }
     assert endpoint_statuses(endpoints, "a") == (
         EndpointStatus("a", True, 5, 0, None),
         EndpointStatus("b", False, 3, 1, "down"),

