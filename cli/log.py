@@ -13,11 +13,12 @@ from cli.log_input import STANDARD_STREAM, naming, open_pieces
 from cli.log_text import progress_lines, statistics_lines, verified_lines
 from cli.output import digest, folder_option, json_option, printable, step, stopped_folder_option, to_plain
 from cli.tables import counted
-from contract.errors import InvalidInput, MuError
+from contract.errors import DecodeError, InvalidInput, MuError
 from events.archive import Archive
 from events.export import describe, export, region_of, resume_export
 from events.log import FIRST_POSITION, READ_BATCH_ENTRIES
 from events.log_import import LogImport
+from events.record import UnreadableRecord
 from events.recorder import EngineProcessRecorder
 from events.relocation import relocate
 from events.segment_store import open_store
@@ -170,8 +171,11 @@ def stats(folder: Path, as_json: bool) -> None:
         progress = progress_lines("counted", opened.log.head().position)
         start = FIRST_POSITION
         while records := opened.recorder.records(start, READ_BATCH_ENTRIES):
-            for _, record in records:
-                statistics.add(record)
+            for position, record in records:
+                try:
+                    statistics.add(record)
+                except DecodeError as error:
+                    raise UnreadableRecord(position, str(error)) from error
             start = records[-1][0] + 1
             progress(start - 1)
     if as_json:
@@ -204,7 +208,6 @@ def archive(folder: Path, before: int, target: str) -> None:
             before,
             store,
             region=region_of(opened.recorder),
-            created_at=wall_clock_milliseconds(),
             on_segment=show,
         )
         segments = archived.segments()

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from contract.errors import InvalidInput, MuError
-from events.export import READ_CHUNK_BYTES
-from events.log_file import InvalidLogFile, LogFileDecoder
+from events.log_file import READ_CHUNK_BYTES, InvalidLogFile, LogFileDecoder
 from events.log_import import InvalidEntry
 
 STANDARD_STREAM: Final = "-"

@@ -1,21 +1,24 @@
 """Moves the beginning of a log out of its engine into a store of segments, from where it is read as before.
 
 The order makes it safe to stop anywhere: a segment is copied, read back and checked, then noted in the engine, and only
-then deleted there, from its first record on. Whoever archives next finishes what was noted.
+then deleted there, from its first record on. Whoever archives next finishes what was noted. Two that archive at the
+same time write the same bytes: a file's time is that of its last record, and no clock's.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import msgspec
 
 from contract.errors import InvalidInput, MuError
+from events.codec import recorded_at
 from events.engine import Conflict, Engine, KeyExists, OutcomeUnknown
-from events.export import READ_CHUNK_BYTES, describe, export
-from events.log_file import Header, LogFileDecoder, Trailer
+from events.export import describe, export
 from events.log_keys import DEFAULT_PREFIX, LogKeys
 from events.recorder import EngineProcessRecorder
-from events.segment_store import SegmentStore, SegmentUnavailable
-from events.segments import Segment, segments
+from events.segment_files import read_back
+from events.segment_store import SegmentStore
+from events.segments import Segment
+from events.verify import BrokenLog
 
 MAX_SEGMENT_ENTRIES = 200_000
 MAX_DELETES_PER_TRANSACTION = 500
@@ -49,8 +52,7 @@ class Archive:
 
     def segments(self) -> list[Segment]:
         """What has been archived, in order."""
-        with self._engine.snapshot() as snapshot:
-            return segments(snapshot, self._keys)
+        return self._recorder.segments()
 
     def archive(
         self,
@@ -58,13 +60,12 @@ class Archive:
         store: SegmentStore,
         *,
         region: str,
-        created_at: int,
         on_segment: Callable[[Segment], None] = lambda segment: None,
     ) -> int:
         """Archive every entry before the position `before`, and return how many there were to archive.
 
-        Raises `InvalidInput`, `BrokenLog`, `CopyDiffers`, `ArchiveConflict`, and what engine and store raise. The
-        entries can be read all the time, and after any of these.
+        Raises `InvalidInput`, `BrokenLog`, `CopyDiffers`, `ArchiveConflict`, `DecodeError` for a record without a
+        time, and what engine and store raise. The entries can be read all the time, and after any of these.
         """
         head = self._recorder.head()[0]
         if not 1 <= before <= head + 1:
@@ -75,27 +76,30 @@ class Archive:
         first = start = archived[-1].last_position + 1 if archived else 1
         while first < before:
             last = min(before, first + self._max_segment_entries) - 1
-            header = describe(self._recorder, first=first, last=last, region=region, created_at=created_at)
-            segment = self._copy(header, store)
+            segment = self._copy(first, last, region, store)
             self._note(segment)
             self._delete(segment)
             on_segment(segment)
             first = last + 1
         return first - start
 
-    def _copy(self, header: Header, store: SegmentStore) -> Segment:
+    def _copy(self, first: int, last: int, region: str, store: SegmentStore) -> Segment:
         """Put a segment into the store and read it back."""
-        last = self._recorder.records(header.last_position, 1)[0][1].hash
-        name = f"{header.first_position:020}-{header.last_position:020}-{last.hex()[:NAME_HASH_CHARACTERS]}.mulog"
+        [(position, last_record)] = self._recorder.records(last, 1) or [(0, None)]
+        if last_record is None or position != last:
+            raise BrokenLog(last, "is missing")
+        last_hash, created_at = last_record.hash, recorded_at(last_record.state)
+        header = describe(self._recorder, first=first, last=last, region=region, created_at=created_at)
+        name = f"{first:020}-{last:020}-{last_hash.hex()[:NAME_HASH_CHARACTERS]}.mulog"
         store.put(name, export(self._recorder, header))
         found, trailer = read_back(store, name)
-        if found != header or trailer.last_hash != last:
+        if found != header or trailer.last_hash != last_hash:
             raise CopyDiffers(f"the store at {store.location} gave back another {name} than it was given")
         return Segment(
             first_position=header.first_position,
             last_position=header.last_position,
             previous_hash=header.previous_hash,
-            last_hash=last,
+            last_hash=last_hash,
             checksum=trailer.checksum,
             file_bytes=store.size_bytes(name),
             region=header.region,
@@ -140,28 +144,3 @@ class Archive:
                 else:
                     attempts = 0
         raise ArchiveConflict(f"the entries of {segment.name} are being deleted by another")
-
-
-def read_back(store: SegmentStore, name: str) -> tuple[Header, Trailer]:
-    """The header and trailer of a segment, all of which is read and checked.
-
-    Raises `CopyDiffers`, `DecodeError` and `SegmentUnavailable`.
-    """
-    decoder = LogFileDecoder()
-    for piece in _pieces(store, name):
-        decoder.feed(piece)
-        while decoder.next_item() is not None:
-            pass
-    trailer = decoder.finish()
-    if decoder.header is None:
-        raise CopyDiffers(f"{name} is empty")
-    return decoder.header, trailer
-
-
-def _pieces(store: SegmentStore, name: str) -> Iterator[bytes]:
-    start, count = 0, max(store.block_bytes, READ_CHUNK_BYTES)
-    while piece := store.read(name, start, count):
-        yield piece
-        start += len(piece)
-    if start != store.size_bytes(name):
-        raise SegmentUnavailable(f"{name} could be read up to byte {start} only")

@@ -21,8 +21,16 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
     event: Event
 
 
+class _Time(msgspec.Struct):
+    recorded_at: int
+
+
+MAX_MILLISECONDS = 253_402_300_799_999
+"""The last of the year 9999."""
+
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 _decoder = msgspec.msgpack.Decoder(Recorded)
+_time = msgspec.msgpack.Decoder(_Time)
 
 
 def encode(recorded: Recorded) -> bytes:
@@ -42,6 +50,17 @@ def decode(data: bytes) -> Recorded:
         return _decoder.decode(present)
     except (msgspec.DecodeError, ValueError) as error:
         raise DecodeError(f"event of an old version: {error}") from None
+
+
+def recorded_at(data: bytes) -> int:
+    """When the event in `data`, which may be of an unknown kind, was recorded. Raises `DecodeError`."""
+    try:
+        found = _time.decode(data).recorded_at
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise DecodeError(f"a record has no time: {error}") from None
+    if not 0 <= found <= MAX_MILLISECONDS:
+        raise DecodeError(f"a record has the time {found}")
+    return found
 
 
 def _in_present_versions(data: bytes) -> bytes | None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from eventsourcing.persistence import IntegrityError, OperationalError, Recorder, StoredEvent, Tracking
 
-from contract.errors import MuError
+from contract.errors import DecodeError, MuError
 from events.engine import (
     Conflict,
     Engine,
@@ -20,8 +20,8 @@ from events.engine import (
 from events.group_commit import GroupCommit
 from events.insert import Insert, describe_place, insert_of_stored, originator_key
 from events.log_keys import NUMBER, Head, LogKeys, decode_number, stream_key
-from events.record import InvalidRecord, Record, hash_record
-from events.segments import ArchivedSnapshot, SegmentReader
+from events.record import InvalidRecord, Record, UnreadableRecord, hash_record
+from events.segments import ArchivedSnapshot, Segment, SegmentReader, segments
 
 MAX_PREFIX_BYTES = 64
 MAX_ATTEMPTS = 64
@@ -72,8 +72,11 @@ class EngineRecorder(Recorder):
             return self._read_head(snapshot)
 
     def records(self, start: int, limit: int) -> list[tuple[int, Record]]:
-        """Up to `limit` records with their positions, from position `start` on, out of one snapshot."""
-        return [(position, Record.decode(data)) for position, data in self.encoded_records(start, limit)]
+        """Up to `limit` records with their positions, from position `start` on, out of one snapshot.
+
+        Raises `UnreadableRecord`.
+        """
+        return [(position, _record(position, data)) for position, data in self.encoded_records(start, limit)]
 
     def encoded_records(self, start: int, limit: int) -> list[tuple[int, bytes]]:
         """As `records`, each record as its bytes."""
@@ -82,6 +85,11 @@ class EngineRecorder(Recorder):
                 (NUMBER.unpack_from(key, len(key) - NUMBER.size)[0], data)
                 for key, data in snapshot.scan(*self._entry_range(start, None), limit=limit)
             ]
+
+    def segments(self) -> list[Segment]:
+        """The segments that have been archived, in order. Raises `DecodeError` for a note of one."""
+        with self._reading() as snapshot:
+            return segments(snapshot, self._keys)
 
     def beyond_head(self) -> int | None:
         """The first position after the head that has a record all the same; None, as it should be."""
@@ -266,3 +274,10 @@ class _Attempt:
                 insert.positions = outcome
             else:
                 insert.error = outcome
+
+
+def _record(position: int, data: bytes) -> Record:
+    try:
+        return Record.decode(data)
+    except DecodeError as error:
+        raise UnreadableRecord(position, str(error)) from error

@@ -6,12 +6,11 @@ from typing import BinaryIO
 from contract.errors import DecodeError, InvalidInput
 from events import codec
 from events.catalogue import RegionCreated
-from events.log_file import Header, LogFileDecoder, LogFileEncoder
+from events.log_file import READ_CHUNK_BYTES, Header, LogFileDecoder, LogFileEncoder
 from events.recorder import EngineProcessRecorder
 from events.verify import BrokenLog
 
 READ_BATCH_RECORDS = 512
-READ_CHUNK_BYTES = 256 * 1024
 
 Progress = Callable[[int], None]
 """Told the position that was reached, now and then."""

@@ -7,7 +7,7 @@ import msgspec
 import trio
 from eventsourcing.persistence import IntegrityError, StoredEvent
 
-from contract.errors import MuError
+from contract.errors import DecodeError, MuError
 from events import codec
 from events.catalogue import Event, Source, kind
 from events.codec import Recorded
@@ -15,7 +15,7 @@ from events.following import Looks, News
 from events.group_commit import TaskGroupCommit
 from events.insert import Insert, insert_of_stream
 from events.log_keys import Head
-from events.record import MAX_VERSION, Record, hash_record
+from events.record import MAX_VERSION, Record, UnreadableRecord, hash_record
 from events.recorder import EngineProcessRecorder
 
 FIRST_POSITION = 1
@@ -110,7 +110,7 @@ class Log:
         return Head(*self._recorder.head())
 
     def read(self, start: int = FIRST_POSITION, limit: int = READ_BATCH_ENTRIES) -> list[Entry]:
-        """Up to `limit` entries from the position `start` on. Raises `DecodeError` for a record that is not ours."""
+        """Up to `limit` entries from the position `start` on. Raises `UnreadableRecord`."""
         return [
             decode_entry(position, data) for position, data in self._recorder.encoded_records(start, limit)
         ]
@@ -196,9 +196,12 @@ class Log:
 
 
 def decode_entry(position: int, data: bytes) -> Entry:
-    """The entry that the record with these bytes holds. Raises `DecodeError`."""
-    record = Record.decode(data)
-    recorded = codec.decode(record.state)
+    """The entry that the record with these bytes holds. Raises `UnreadableRecord`."""
+    try:
+        record = Record.decode(data)
+        recorded = codec.decode(record.state)
+    except DecodeError as error:
+        raise UnreadableRecord(position, str(error)) from error
     return Entry(
         position,
         record.stream,

@@ -36,6 +36,9 @@ MAX_RAW_BYTES = FRAME_BYTES + MAX_VALUE_BYTES + 4
 MAX_COMPRESSED_BYTES = MAX_RAW_BYTES + 64 * 1024
 """Bytes that do not compress become a little more."""
 
+READ_CHUNK_BYTES = 256 * 1024
+"""How much of a file is best read at once."""
+
 COMPRESSION_LEVEL = 9
 CHECKSUM_BYTES = 32
 MAX_REGION_BYTES = 255

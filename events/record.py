@@ -28,6 +28,18 @@ class InvalidRecord(MuError):
     """A record, or a part of one, does not fit the log: out of range, too long, or not text."""
 
 
+class UnreadableRecord(DecodeError):
+    """The record at `position` is damaged, or of a newer version of mu; `problem` says in what way."""
+
+    def __init__(self, position: int, problem: str) -> None:
+        super().__init__(
+            f"position {position} of the log cannot be read: {problem}; "
+            "`mu log verify` tells what else is wrong, unless a newer mu has written it"
+        )
+        self.position = position
+        self.problem = problem
+
+
 # gc=False, here and where else it stands: these hold no cycle, and looking for one took a quarter of a replay
 class Record(msgspec.Struct, frozen=True, gc=False):
     """One event as the log keeps it.

@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from contract.errors import InvalidInput
-from events.archive import MAX_ATTEMPTS, ArchiveConflict, CopyDiffers, read_back
+from events.archive import MAX_ATTEMPTS, ArchiveConflict, CopyDiffers
 from events.engine import Conflict, Engine, OutcomeUnknown
 from events.log_file import InvalidLogFile
 from events.log_keys import DEFAULT_PREFIX, LogKeys
+from events.segment_files import check_file
 from events.segment_store import SegmentStore, open_store
 from events.segments import Segment, decode_segment, segments
 
@@ -53,21 +54,10 @@ def relocate(
 
 
 def _check(segment: Segment, store: SegmentStore) -> None:
-    if (size := store.size_bytes(segment.name)) != segment.file_bytes:
-        raise CopyDiffers(
-            f"{segment.name} at {store.location} has {size} bytes, and should have {segment.file_bytes}; "
-            "nothing was changed"
-        )
     try:
-        header, trailer = read_back(store, segment.name)
+        check_file(segment, store)
     except InvalidLogFile as error:
-        raise CopyDiffers(
-            f"{segment.name} at {store.location} is damaged: {error}; nothing was changed"
-        ) from error
-    if trailer.checksum != segment.checksum or header.first_position != segment.first_position:
-        raise CopyDiffers(
-            f"{segment.name} at {store.location} is another file than was archived; nothing was changed"
-        )
+        raise CopyDiffers(f"{segment.name} at {store.location}: {error}; nothing was changed") from error
 
 
 def _rewrite(engine: Engine, keys: LogKeys, noted: Sequence[Segment], moved: Sequence[Segment]) -> None:

@@ -4,12 +4,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from contract.errors import DecodeError
+from events import codec
 from events.record import Record
 
 MILLISECONDS_PER_DAY = 24 * 3600 * 1000
-MAX_MILLISECONDS = 253_402_300_799_999
-"""The last of the year 9999."""
 
 
 class Tally(msgspec.Struct):
@@ -24,13 +22,6 @@ class Tally(msgspec.Struct):
         self.bytes += count
 
 
-class _Time(msgspec.Struct):
-    recorded_at: int
-
-
-_time = msgspec.msgpack.Decoder(_Time)
-
-
 class Statistics(msgspec.Struct):
     """The totals. Times are milliseconds since 1970, UTC, as the nodes' clocks had them; days are dates in UTC."""
 
@@ -43,12 +34,7 @@ class Statistics(msgspec.Struct):
 
     def add(self, record: Record) -> None:
         """Count a record. Raises `DecodeError` where it has no time."""
-        try:
-            recorded_at = _time.decode(record.state).recorded_at
-        except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            raise DecodeError(f"a record has no time: {error}") from None
-        if not 0 <= recorded_at <= MAX_MILLISECONDS:
-            raise DecodeError(f"a record has the time {recorded_at}")
+        recorded_at = codec.recorded_at(record.state)
         count = len(record.encode())
         self.total.add(count)
         for tallies, name in (

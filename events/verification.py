@@ -49,9 +49,17 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     disagreements: tuple[Disagreement, ...]
 
 
-class _Scope(msgspec.Struct):
-    """How far a scope's events have come, and up to where they are final."""
+class _Stream(msgspec.Struct):
+    """How far a stream has come, and where in the log."""
 
+    version: int = 0
+    position: int = FIRST_POSITION - 1
+
+
+class _Scope(msgspec.Struct):
+    """How far a scope's events have come, where in the log, and up to where they are final."""
+
+    position: int = FIRST_POSITION - 1
     sequence: int = 0
     hash: bytes = ZERO_HASH
     finalized: int = 0
@@ -72,6 +80,8 @@ class Verification:
       scopes have no others).
     - Each checkpoint has the hash of the entry that it names, signed with the key with which its node joined. That the
       key is a node's of the region, the log alone does not tell.
+
+    Records that cannot be read disagree once; what they may have said is held against none of the others.
     """
 
     def __init__(self, record_at: RecordAt) -> None:
@@ -84,8 +94,10 @@ class Verification:
         self.chain_events = 0
         self.scopes: dict[str, _Scope] = {}
         self._record_at = record_at
-        self._versions: dict[str, int] = {}
+        self._streams: dict[str, _Stream] = {}
         self._keys: dict[str, str] = {}
+        self._lost: list[tuple[int, int]] = []
+        """The first and last positions of what could not be read, in order."""
 
     def add(self, position: int, record: Record) -> None:
         """Check the next record."""
@@ -95,10 +107,7 @@ class Verification:
             self.disagree(position, "does not hold the hash of the entry before it")
         self.position, self.hash = position, record.hash
         self.entries += 1
-        version = self._versions.get(record.stream, 0) + 1
-        if record.version != version:
-            self.disagree(position, f"version {record.version} of {record.stream} should be {version}")
-        self._versions[record.stream] = record.version
+        self._check_stream(record)
         try:
             recorded = codec.decode(record.state)
         except DecodeError as error:
@@ -112,10 +121,11 @@ class Verification:
                 self.disagree(position, f"a {record.topic} does not come from the chain")
             self._check_version(recorded.event, is_old=_is_old(record.state, recorded.event))
 
-    def skip(self, position: int, problem: str) -> None:
-        """The next record cannot be read."""
-        self.disagree(position, problem)
-        self.position, self.hash = position, None
+    def lose(self, first: int, last: int, problem: str, last_hash: bytes | None = None) -> None:
+        """The next records cannot be read; of the last one only the hash may be known."""
+        self.disagree(first, problem)
+        self._lost.append((first, last))
+        self.position, self.hash = last, last_hash
 
     def finish(self, head: Head) -> Verified:
         """The log ends here, and says that `head` is its head."""
@@ -138,6 +148,20 @@ class Verification:
             disagreements=tuple(self.disagreements),
         )
 
+    def _is_lost_since(self, position: int) -> bool:
+        """Whether something after a position could not be read."""
+        return bool(self._lost) and self._lost[-1][1] > position
+
+    def _is_lost(self, position: int) -> bool:
+        return any(first <= position <= last for first, last in self._lost)
+
+    def _check_stream(self, record: Record) -> None:
+        stream = self._streams.setdefault(record.stream, _Stream())
+        version, lost = stream.version + 1, self._is_lost_since(stream.position)
+        if record.version != version and not (lost and record.version > version):
+            self.disagree(self.position, f"version {record.version} of {record.stream} should be {version}")
+        stream.version, stream.position = record.version, self.position
+
     def _check(self, source: Source, event: Event) -> None:
         match event:
             case ChainEvent():
@@ -157,11 +181,13 @@ class Verification:
     def _check_chain_event(self, event: ChainEvent) -> None:
         scope = self.scopes.setdefault(event.scope, _Scope())
         name = f"event {event.sequence} of {event.scope}"
-        if event.sequence != scope.sequence + 1:
+        if self._is_lost_since(scope.position):
+            pass
+        elif event.sequence != scope.sequence + 1:
             self.disagree(self.position, f"{name} comes after event {scope.sequence}")
         elif event.previous_hash != scope.hash:
             self.disagree(self.position, f"{name} does not hold the hash of the event before it")
-        scope.sequence, scope.hash = event.sequence, event.event_hash
+        scope.position, scope.sequence, scope.hash = self.position, event.sequence, event.event_hash
         self.chain_events += 1
 
     def _check_version(self, event: ChainEvent, *, is_old: bool) -> None:
@@ -193,13 +219,19 @@ class Verification:
     def _check_retracted(self, event: Retracted) -> None:
         scope = self.scopes.setdefault(event.scope, _Scope())
         name = f"a retraction of the events {event.first_sequence} to {event.last_sequence} of {event.scope}"
-        if event.last_sequence != scope.sequence or event.first_sequence > event.last_sequence:
+        is_last = event.last_sequence == scope.sequence or self._is_lost_since(scope.position)
+        if not is_last or event.first_sequence > event.last_sequence:
             self.disagree(self.position, f"{name}, the last of which is {scope.sequence}")
         if event.first_sequence <= scope.finalized:
             self.disagree(self.position, f"{name}, which are finalized up to {scope.finalized}")
         if len(event.positions) != event.last_sequence - event.first_sequence + 1:
             self.disagree(self.position, f"{name} names {len(event.positions)} positions")
         for sequence, position in enumerate(event.positions, event.first_sequence):
+            if self._is_lost(position):
+                if sequence == event.first_sequence:
+                    # what its event followed on is lost too
+                    scope.sequence, scope.position = sequence - 1, FIRST_POSITION - 1
+                continue
             retracted = self._chain_event_at(position)
             if retracted is None or (retracted.scope, retracted.sequence) != (event.scope, sequence):
                 self.disagree(
@@ -207,10 +239,12 @@ class Verification:
                 )
             elif sequence == event.first_sequence:
                 scope.sequence, scope.hash = sequence - 1, retracted.previous_hash
+                scope.position = self.position
 
     def _check_finalized(self, event: Finalized) -> None:
         scope = self.scopes.setdefault(event.scope, _Scope())
-        if not scope.finalized <= event.sequence <= scope.sequence:
+        is_known = event.sequence <= scope.sequence or self._is_lost_since(scope.position)
+        if not (scope.finalized <= event.sequence and is_known):
             self.disagree(
                 self.position,
                 f"event {event.sequence} of {event.scope} is called finalized, "
@@ -222,14 +256,15 @@ class Verification:
         self.checkpoints += 1
         if not is_signed(event):
             self.disagree(self.position, f"the checkpoint of {event.node} is not signed by its key")
-        if self._keys.get(event.node) != event.public_key:
+        joined = self._keys.get(event.node)
+        if joined != event.public_key and not (joined is None and self._lost):
             self.disagree(
                 self.position, f"the checkpoint's key is not the one with which {event.node} joined"
             )
         if not isinstance(source, NodeSource) or source.node != event.node:
             self.disagree(self.position, f"the checkpoint of {event.node} was recorded by another")
         record = self._record_at(event.position) if event.position < self.position else None
-        if record is None or record.hash != event.hash:
+        if (record is None or record.hash != event.hash) and not self._is_lost(event.position):
             self.disagree(
                 self.position, f"the checkpoint is of another log: it differs at position {event.position}"
             )

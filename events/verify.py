@@ -1,12 +1,16 @@
 """Checks that a log is whole: its chain of entries, its streams, the chain events of each scope, and the signatures."""
 
+from collections import deque
 from collections.abc import Callable
 
 from contract.errors import DecodeError, MuError
 from events.log import READ_BATCH_ENTRIES
+from events.log_file import InvalidLogFile
 from events.log_keys import Head
-from events.record import Record
+from events.record import Record, UnreadableRecord
 from events.recorder import EngineProcessRecorder
+from events.segment_files import check_file
+from events.segments import Segment
 from events.verification import Verification, Verified
 
 MAX_DISAGREEMENTS = 1000
@@ -26,16 +30,26 @@ def examine(
 ) -> Verified:
     """Check the whole log as it stands now; `progress` is told the position that was reached, now and then.
 
-    Stops after `MAX_DISAGREEMENTS`.
+    A segment whose file is damaged, or not the one that the log notes, is one disagreement, and no record is taken from
+    it. Stops after `MAX_DISAGREEMENTS`. Raises `DecodeError` for a note of a segment, and what engine and store raise.
     """
     beyond = recorder.beyond_head()
     head = Head(*recorder.head())
+    archived = deque(recorder.segments())
     verification = Verification(lambda position: _record_at(recorder, position))
     while verification.position < head.position:
         if len(verification.disagreements) >= MAX_DISAGREEMENTS:
             return verification.result(head)
         before = verification.position
+        if archived and archived[0].first_position <= before + 1:
+            segment = archived.popleft()
+            problem = _damage(segment) if segment.last_position > before else None
+            if problem is not None:
+                verification.lose(before + 1, segment.last_position, problem, segment.last_hash)
+                continue
         wanted = min(READ_BATCH_ENTRIES, head.position - before)
+        if archived:
+            wanted = min(wanted, archived[0].first_position - 1 - before)
         try:
             records = recorder.records(before + 1, wanted)
         except DecodeError:
@@ -56,13 +70,24 @@ def examine(
     return verification.finish(head)
 
 
+def _damage(segment: Segment) -> str | None:
+    """What is wrong with a segment's file."""
+    try:
+        check_file(segment)
+    except InvalidLogFile as error:
+        last, location = segment.last_position, segment.location
+        return f"the segment up to position {last}, {segment.name} at {location}: {error}"
+    return None
+
+
 def _add_singly(recorder: EngineProcessRecorder, verification: Verification, last: int) -> None:
     """Records one of which cannot be read."""
     while (wanted := verification.position + 1) <= last:
         try:
             records = recorder.records(wanted, 1)
         except DecodeError as error:
-            verification.skip(wanted, str(error))
+            problem = error.problem if isinstance(error, UnreadableRecord) else str(error)
+            verification.lose(wanted, wanted, problem)
             continue
         if not records or records[0][0] > last:
             return

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from contract.errors import InvalidInput
 from events.engine import Engine
 from events.engine.lmdb import LmdbEngine
-from events.export import READ_CHUNK_BYTES
+from events.log_file import READ_CHUNK_BYTES
 from events.log_import import LogImport
 from events.recorder import EngineProcessRecorder
 from mu.log_location import TIKV_SCHEME, is_on_tikv, open_engine
@@ -20,7 +20,7 @@ from mu.region_folder import find_region_folder
 def open_source(text: str, field: str) -> Iterator[EngineProcessRecorder]:
     """The log that a person names: a folder, a file of `mu log export`, or `tikv://HOST:PORT[,HOST:PORT...]/PREFIX`.
 
-    A file is read whole into a temporary folder, and checked on the way. Raises `InvalidInput`, `Unavailable`, and what
+    A file is read whole into a temporary engine, and checked on the way. Raises `InvalidInput`, `Unavailable`, and what
     a damaged file raises.
     """
     if is_on_tikv(text):
@@ -36,8 +36,8 @@ def open_source(text: str, field: str) -> Iterator[EngineProcessRecorder]:
         raise InvalidInput(
             field, f"{text} is no folder of a region, no log file, and no {TIKV_SCHEME} address"
         )
-    with _reading(path, field) as file, tempfile.TemporaryDirectory(prefix="mu-audit-") as folder:
-        engine = LmdbEngine(Path(folder))
+    with _reading(path, field) as file:
+        engine = _temporary_engine()
         with _closing(engine) as recorder:
             try:
                 LogImport(engine, resume=False).run(iter(lambda: file.read(READ_CHUNK_BYTES), b""))
@@ -45,6 +45,12 @@ def open_source(text: str, field: str) -> Iterator[EngineProcessRecorder]:
                 # the temporary log is empty: only a file that begins later does not fit
                 raise InvalidInput(field, f"{path} does not begin at the log's first entry") from error
             yield _with_entries(recorder, text, field)
+
+
+def _temporary_engine() -> Engine:
+    """An engine whose files have no name any more: they are gone with the process, however it ends."""
+    with tempfile.TemporaryDirectory(prefix="mu-audit-") as folder:
+        return LmdbEngine(Path(folder))
 
 
 def _with_entries(recorder: EngineProcessRecorder, text: str, field: str) -> EngineProcessRecorder:

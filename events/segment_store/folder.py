@@ -1,8 +1,13 @@
-"""Segments as files in a folder."""
+"""Segments as files in a folder.
 
+What is being written is in a file of its own, which its writer holds locked (flock(2)), and gets its name when it is
+whole. So what a killed writer left is told from what is being written, and the next writer removes it.
+"""
+
+import fcntl
 import os
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import BinaryIO
@@ -39,21 +44,23 @@ class FolderStore:
         path = self._path(name)
         with _naming(path):
             self._folder.mkdir(parents=True, exist_ok=True)
+            _remove_left(self._folder)
             part, file = _new_part(path)
-        try:
-            with file:
+        # until it has its name it stays locked
+        with file:
+            try:
                 for piece in pieces:
                     with _naming(part):
                         file.write(piece)
                 with _naming(part):
                     file.flush()
                     os.fsync(file.fileno())
-            with _naming(path):
-                part.rename(path)
-        except BaseException:
-            with _naming(part):
-                part.unlink()
-            raise
+                with _naming(path):
+                    part.rename(path)
+            except BaseException:
+                with _naming(part):
+                    part.unlink()
+                raise
         with _naming(path):
             _sync_folder(self._folder)
 
@@ -77,10 +84,31 @@ def _new_part(path: Path) -> tuple[Path, BinaryIO]:
     for number in count():
         part = path.with_name(f"{path.name}.{number}{PART_SUFFIX}")
         try:
-            return part, part.open("xb")
+            file = part.open("xb")
         except FileExistsError:
             continue
+        if _locks(file, part):
+            return part, file
+        # another took it for one that was left, before it was locked
+        file.close()
     raise AssertionError
+
+
+def _remove_left(folder: Path) -> None:
+    """Remove what killed writers left; another may do so at the same time."""
+    for part in folder.glob(f"*{PART_SUFFIX}"):
+        with suppress(FileNotFoundError), part.open("rb") as file:
+            if _locks(file, part):
+                part.unlink()
+
+
+def _locks(file: BinaryIO, path: Path) -> bool:
+    """Lock an open file, unless another has; whether that was done while it had this path."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except (BlockingIOError, FileNotFoundError):
+        return False
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from contract.errors import InvalidInput
 from events.catalogue import ChainSource, Finality, NodeSource, StackStarted
 from events.engine.lmdb import LmdbEngine
 from events.engine.memory import MemoryEngine
+from events.log_keys import LogKeys
 from mu.region_folder import find_region_folder
 from tests.cli.folders import run, write_region
 from tests.cli.mu_process import mu
@@ -36,6 +37,31 @@ def folder(tmp_path: Path) -> Path:
         ],
     )
     return write_region(tmp_path, [(NodeSource("other", 1), joined(1))], "other")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("events", "tail"),
+        ("events", "grep", "x"),
+        ("events", "show", "3"),
+        ("projections", "show", "stacks", "--at", "5"),
+        ("projections", "diff", "stacks", "--from", "1", "--to", "5"),
+        ("why", STACKS[0]),
+        ("log", "stats"),
+        ("log", "export", "-"),
+    ],
+)
+def test_an_entry_that_cannot_be_read_is_named(folder: Path, command: tuple[str, ...]):
+    engine = LmdbEngine(find_region_folder(folder).log)
+    with engine.begin() as transaction:
+        transaction.put(LogKeys().entry(3), b"junk")
+        transaction.commit()
+    engine.close()
+    done = mu(*command, "--folder", folder)
+    assert done.returncode == 1
+    assert done.stderr.startswith("mu: position 3 of the log cannot be read: ")
+    assert "`mu log verify`" in done.stderr
 
 
 def positions(folder: Path, command: str, *options: str) -> list[int]:

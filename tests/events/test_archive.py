@@ -12,10 +12,13 @@ from events.engine.memory import MemoryEngine
 from events.export import describe, export
 from events.log import StreamConflict
 from events.log_file import InvalidLogFile
+from events.log_keys import LogKeys
 from events.recorder import EngineProcessRecorder
+from events.relocation import relocate
+from events.segment_files import read_back
 from events.segment_store.folder import FolderStore
 from events.segments import Segment
-from events.verify import verify
+from events.verify import BrokenLog, examine, verify
 from tests.entries import source_of
 from tests.events.logs import append_failures, failed, fill, log_records
 from tests.events.recorded import contents
@@ -30,7 +33,7 @@ def archive(
     store: FolderStore | None = None,
 ) -> int:
     return Archive(engine, EngineProcessRecorder(engine), max_segment_entries=max_segment_entries).archive(
-        before, store or FolderStore(folder), region="r", created_at=1
+        before, store or FolderStore(folder), region="r"
     )
 
 
@@ -194,7 +197,7 @@ def test_an_engine_that_hesitates(tmp_path: Path, fault, commit: int):
     if commit == 0:
         engine.fail_next_commit(fault[0], applied=fault[1])
     Archive(engine, EngineProcessRecorder(engine), max_segment_entries=5).archive(
-        24, store, region="", created_at=1, on_segment=on_segment
+        24, store, region="", on_segment=on_segment
     )
     assert held(engine) == [24]
     assert log_records(engine) == records
@@ -230,6 +233,90 @@ def test_a_copy_of_something_else_is_not_relied_on(memory: MemoryEngine, tmp_pat
     with pytest.raises(CopyDiffers):
         archive(memory, 10, tmp_path, store=LyingStore(tmp_path, lambda data: file))
     assert contents(memory) == before
+
+
+def test_two_that_archive_the_same_at_the_same_time_write_the_same_file(memory: MemoryEngine, tmp_path: Path):
+    fill(memory, 20)
+    records = log_records(memory)
+
+    class Slow(FolderStore):
+        """While it writes, another archives as far, and has noted its segments."""
+
+        def put(self, name: str, pieces: Iterable[bytes]) -> None:
+            archive(memory, 11, tmp_path)
+            super().put(name, pieces)
+
+    assert archive(memory, 11, tmp_path, store=Slow(tmp_path)) == 10
+    assert log_records(memory) == records
+    assert examine(EngineProcessRecorder(memory)).disagreements == ()
+    tmp_path.rename(tmp_path.with_name("moved"))
+    assert len(relocate(memory, str(tmp_path), FolderStore(tmp_path.with_name("moved")))) == 2
+
+
+def test_the_file_of_a_segment_has_the_time_of_its_last_record(memory: MemoryEngine, tmp_path: Path):
+    log = fill(memory, 20)
+    archive(memory, 8, tmp_path)
+    header, _ = read_back(FolderStore(tmp_path), segments(memory)[0].name)
+    assert header.created_at == log.read(7, 1)[0].recorded_at
+
+
+def damage(path: Path, how: str) -> None:
+    data = path.read_bytes()
+    match how:
+        case "a bit":
+            path.write_bytes(data[:300] + bytes([data[300] ^ 1]) + data[301:])
+        case "cut":
+            path.write_bytes(data[:-1])
+        case "longer":
+            path.write_bytes(data + b"x")
+        case "its checksum":
+            path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        case _:
+            assert how == "another"
+            other = MemoryEngine()
+            fill(other, 20)
+            elsewhere = path.parent / "other"
+            Archive(other, EngineProcessRecorder(other), max_segment_entries=7).archive(
+                20, FolderStore(elsewhere), region="s"
+            )
+            path.write_bytes((elsewhere / path.name).read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("how", "problem"),
+    [
+        ("a bit", "checksum"),
+        ("cut", "bytes, and should have"),
+        ("longer", "bytes, and should have"),
+        ("its checksum", "checksum"),
+        ("another", "another file than was archived"),
+    ],
+)
+def test_a_damaged_segment_is_one_disagreement_and_the_rest_is_checked(
+    memory: MemoryEngine, tmp_path: Path, how: str, problem: str
+):
+    fill(memory, 40)
+    archive(memory, 31, tmp_path)
+    damaged = segments(memory)[1]
+    damage(tmp_path / damaged.name, how)
+    with memory.begin() as transaction:
+        transaction.put(LogKeys().entry(35), b"junk")
+        transaction.commit()
+    found = examine(EngineProcessRecorder(memory)).disagreements
+    assert [one.position for one in found] == [8, 35]
+    assert problem in found[0].problem
+    assert f"the segment up to position 14, {damaged.name} at {tmp_path}" in found[0].problem
+
+
+@pytest.mark.parametrize("missing", [3, 7, 20])
+def test_a_log_that_lacks_a_record_is_not_archived(memory: MemoryEngine, tmp_path: Path, missing: int):
+    fill(memory, 20)
+    with memory.begin() as transaction:
+        transaction.delete(LogKeys().entry(missing))
+        transaction.commit()
+    with pytest.raises(BrokenLog) as caught:
+        archive(memory, 21, tmp_path)
+    assert caught.value.position == missing
 
 
 def test_of_two_that_archive_at_the_same_time_one_is_told(memory: MemoryEngine, tmp_path: Path):

@@ -24,7 +24,7 @@ def archived(engine: Engine, *folders: Path) -> None:
     fill(engine, 40)
     archive = Archive(engine, EngineProcessRecorder(engine), max_segment_entries=2)
     for number, folder in enumerate(folders, 1):
-        archive.archive(number * 10 + 1, FolderStore(folder), region="r", created_at=1)
+        archive.archive(number * 10 + 1, FolderStore(folder), region="r")
 
 
 def locations(engine: Engine) -> list[str]:
@@ -72,7 +72,7 @@ def damage_last(folder: Path, how: str) -> None:
             other = MemoryEngine()
             fill(other, 40)
             archive = Archive(other, EngineProcessRecorder(other), max_segment_entries=2)
-            archive.archive(11, FolderStore(folder.with_name("again")), region="r", created_at=2)
+            archive.archive(11, FolderStore(folder.with_name("again")), region="s")
             shutil.copy(folder.with_name("again") / file.name, file)
 
 

@@ -24,7 +24,7 @@ def archived(folder: Path, before: int, max_segment_entries: int) -> MemoryEngin
     engine = MemoryEngine()
     fill(engine, COUNT)
     archive = Archive(engine, EngineProcessRecorder(engine), max_segment_entries=max_segment_entries)
-    archive.archive(before, FolderStore(folder), region="", created_at=1)
+    archive.archive(before, FolderStore(folder), region="")
     return engine
 
 
