@@ -1,7 +1,7 @@
 """`mu audit`: replay what happened, and check it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ import trio
 
 from cli.cluster import ClusterOptions, open_session
 from cli.log_input import naming, open_pieces
-from cli.log_text import progress_lines
+from cli.log_text import progress_lines, signer_text
 from cli.output import LABEL_CHARACTERS, digest, json_option, printable, step, to_plain
 from cli.tables import counted
 from contract.errors import DecodeError, InvalidInput, MuError
@@ -20,6 +20,7 @@ from events.record import Record
 from events.recorder import EngineProcessRecorder
 from mu.audit import Parting, Replay, Report, part
 from mu.audit_source import TIKV_SCHEME, open_source
+from mu.audit_transactions import TransactionsCompared
 
 CHECKSUM_CHARACTERS = 16
 
@@ -38,7 +39,9 @@ def audit() -> None:
 
 @audit.command()
 @click.argument("source")
-@click.option("--url", "-u", metavar="URL", help="Compare with the accounts on this cluster too.")
+@click.option(
+    "--url", "-u", metavar="URL", help="Compare with the accounts and transactions on this cluster too."
+)
 @json_option
 def replay(source: str, url: str | None, as_json: bool) -> None:
     """Replay a log from its first entry, and check everything that follows.
@@ -48,9 +51,10 @@ def replay(source: str, url: str | None, as_json: bool) -> None:
     """
     with _open(source, "SOURCE") as recorder:
         replayed = Replay(recorder)
-        replayed.run(progress_lines("replayed", recorder.head()[0]))
+        head = recorder.head()[0]
+        replayed.run(progress_lines("replayed", head), verifying=progress_lines("verified", head))
         if url is not None:
-            trio.run(_compare, replayed, url)
+            trio.run(_compare, replayed, url, progress_lines("compared", head))
         report = replayed.report()
     if as_json:
         document = to_plain(report) | {"agrees": not report.disagreements}
@@ -63,9 +67,9 @@ def replay(source: str, url: str | None, as_json: bool) -> None:
         raise AuditDisagrees(f"the log disagrees in {counted(len(report.disagreements), 'place')}")
 
 
-async def _compare(replayed: Replay, url: str) -> None:
+async def _compare(replayed: Replay, url: str, progress: Callable[[int], None]) -> None:
     async with open_session(ClusterOptions(url=url)) as session:
-        await replayed.compare(session.marketplace)
+        await replayed.compare(session.marketplace, progress)
 
 
 @audit.command()
@@ -121,11 +125,14 @@ def _report_lines(report: Report) -> Iterator[str]:
             f"{counted(verified.chain_events, 'event')} in {counted(verified.scopes, 'scope')}, {report.scopes} whole",
         ),
         ("signatures", counted(verified.checkpoints, "checkpoint")),
+        *(("signer", signer_text(signer)) for signer in verified.signers),
         ("accounts", ", ".join(f"{count} {name}" for name, count in report.accounts.items()) or "none"),
         ("charges", _charges(report)),
     ]
     if report.compared is not None:
         rows.append(("compared", f"{report.compared} accounts with the chain's"))
+    if report.transactions is not None:
+        rows.append(("compared", _transactions(report.transactions)))
     rows += [
         ("disagrees", f"position {one.position}: {printable(one.problem)}") for one in report.disagreements
     ]
@@ -133,6 +140,15 @@ def _report_lines(report: Report) -> Iterator[str]:
         rows.append(("audited", "everything agrees"))
     for label, text in rows:
         yield f"{label:<{LABEL_CHARACTERS}}{text}"
+
+
+def _transactions(found: TransactionsCompared) -> str:
+    text = f"{counted(found.compared, 'transaction')} with the chain's"
+    if found.unknown:
+        text += f"; of {found.unknown} the RPC node has no history"
+    if found.moved:
+        text += f"; {found.moved} landed in another slot since"
+    return text
 
 
 def _charges(report: Report) -> str:

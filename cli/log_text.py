@@ -9,6 +9,7 @@ from cli.output import LABEL_CHARACTERS, digest, printable
 from cli.tables import counted
 from events.statistics import Statistics, Tally
 from events.verification import Verified
+from events.verification.nodes import Signer
 
 LONG_LOG_ENTRIES = 50_000
 PROGRESS_ENTRIES = 50_000
@@ -38,10 +39,18 @@ def verified_lines(verified: Verified) -> Iterator[str]:
     yield _line("entries", str(verified.entries))
     yield _line("chain", f"{counted(verified.chain_events, 'event')} in {counted(verified.scopes, 'scope')}")
     yield _line("checkpoints", str(verified.checkpoints))
+    for signer in verified.signers:
+        yield _line("signer", signer_text(signer))
     for disagreement in verified.disagreements:
         yield _line("disagrees", f"position {disagreement.position}: {printable(disagreement.problem)}")
     if not verified.disagreements:
         yield _line("verified", "everything agrees")
+
+
+def signer_text(signer: Signer) -> str:
+    """Who signed checkpoints, and whether the chain knows the key."""
+    known = "a usage signer on chain" if signer.is_usage_signer else "joined in the log alone"
+    return f"{printable(signer.public_key)}, {counted(signer.checkpoints, 'checkpoint')}, {known}"
 
 
 def statistics_lines(statistics: Statistics) -> Iterator[str]:

@@ -42,7 +42,7 @@ from events.catalogue import (
     kind,
 )
 from events.log import Entry
-from events.verification import Disagreement
+from events.verification.findings import Disagreement
 from mu.audit_charges import wrong_charge, wrong_span
 
 HashAt = Callable[[int], bytes | None]

@@ -29,11 +29,13 @@ from events.chain.decode import catalogue_event, event_data
 from events.chain.rpc import ChainUnavailable, RpcChainReader
 from mu.sending import Confirmation, Sender
 
-__all__ = ["Confirmation", "Marketplace", "MemoryFilter", "WrongAccount"]
+__all__ = ["Confirmation", "Marketplace", "MemoryFilter", "TransactionStatus", "WrongAccount"]
 
 T = TypeVar("T", bound=Account)
 
 DISCRIMINATOR_BYTES: Final = 8
+MAX_STATUSES_PER_QUESTION: Final = 256
+"""What a node answers at once (`getSignatureStatuses`)."""
 
 
 class WrongAccount(MuError):
@@ -45,6 +47,13 @@ class MemoryFilter(msgspec.Struct, frozen=True):
 
     offset: int
     data: bytes
+
+
+class TransactionStatus(msgspec.Struct, frozen=True):
+    """A transaction that a node knows: its slot, and whether it failed."""
+
+    slot: int
+    failed: bool
 
 
 class Marketplace:
@@ -161,6 +170,20 @@ class Marketplace:
                     return [catalogue_event(decode_event(payload)) for payload in payloads]
                 await trio.sleep(self._poll_seconds)
         raise ChainUnavailable(f"the RPC node does not have the transaction {signature}")
+
+    async def statuses(self, signatures: Sequence[Signature]) -> list[TransactionStatus | None]:
+        """What has become of up to `MAX_STATUSES_PER_QUESTION` transactions; None for one that the node does not know,
+        be it that it keeps no history so old, or that there is none with such a signature.
+        """
+        found = await self._reader.read(
+            self._client.get_signature_statuses(list(signatures), search_transaction_history=True),
+            lambda answer: [one and TransactionStatus(one.slot, one.err is not None) for one in answer.value],
+        )
+        if len(found) != len(signatures):
+            raise ChainUnavailable(
+                f"the RPC node answered for {len(found)} of {len(signatures)} transactions"
+            )
+        return found
 
     async def airdrop(self, address: Pubkey, lamports: int) -> Confirmation:
         """Ask a test chain's faucet for lamports (10⁻⁹ SOL). Raises `TransactionFailed` and `NotConfirmed`."""

@@ -10,17 +10,13 @@ from events.catalogue import Event, NodeEvent, NodeJoined, NodeLeft, NodeLost, N
 from events.entries import EngineFailure, InsertOutcomeUnknown
 from events.log import Log
 from events.node import node_hash
+from events.streams import node_stream
 from projections.membership import Membership
 
 FIRST_RETRY_SECONDS = 0.1
 LONGEST_RETRY_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
-
-
-def node_stream(public_key: str) -> str:
-    """The stream of a node's events, over all of its generations."""
-    return f"node/{public_key}"
 
 
 class NodeJournal:

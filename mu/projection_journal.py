@@ -3,10 +3,7 @@
 from contract.errors import InvalidInput
 from events.catalogue import NodeJoined, NodeSource, ProjectionEventSkipped, ProjectionRetried
 from events.log import Log
-from mu.node_journal import node_stream
-
-STREAM = "projections"
-"""A stream of its own: a running node takes a stranger's entry in its stream for its own end."""
+from events.streams import PROJECTIONS_STREAM, node_stream
 
 MAX_REASON_CHARACTERS = 500
 
@@ -22,7 +19,7 @@ def say(log: Log, public_key: str, event: ProjectionRetried | ProjectionEventSki
     if joined is None:
         raise InvalidInput("folder", "its node never joined the region, so it cannot say anything there")
     source = NodeSource(joined.node, joined.generation)
-    [position] = log.append(STREAM, log.version(STREAM), [(source, event)])
+    [position] = log.append(PROJECTIONS_STREAM, log.version(PROJECTIONS_STREAM), [(source, event)])
     return position
 
 

@@ -1,5 +1,6 @@
 """Hypothesis strategies for the events of a region, and logs that hold them."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, get_args, get_type_hints
 
@@ -31,6 +32,7 @@ from events.log import Log
 from events.manifest_codec import encode
 from events.node import node_hash
 from events.recorder import EngineProcessRecorder
+from events.streams import node_stream, stream_of
 from tests.manifests import manifests
 
 STACKS = tuple(str(Pubkey([number] * 32)) for number in range(1, 5))
@@ -132,13 +134,17 @@ def deleted(stack: str, revision: int = 1) -> StackDeleted:
 
 
 def joined(number: int) -> NodeJoined:
-    return _joined(NODES[number])
+    return joined_at(7000 + number)
+
+
+def joined_at(port: int) -> NodeJoined:
+    return _joined((node_hash("10.0.0.1", port, 1), port))
 
 
 def source_of(event: Event) -> Source:
     if isinstance(event, ChainEvent):
         return ChainSource(5, "signature", 0, Finality.CONFIRMED)
-    return NodeSource(NODES[0][0], 1)
+    return NodeSource(getattr(event, "node", NODES[0][0]), 1)
 
 
 def open_log(engine: Engine) -> Log:
@@ -146,7 +152,16 @@ def open_log(engine: Engine) -> Log:
     return Log(EngineProcessRecorder(engine), lambda: next(clock))
 
 
-def append_all(log: Log, happened: Sequence[Event], stream: str = "all") -> None:
-    """Append events to one stream, in batches of seven."""
-    for start in range(0, len(happened), 7):
-        log.append(stream, start, [(source_of(event), event) for event in happened[start : start + 7]])
+def place_of(event: Event) -> str:
+    """The stream where it belongs."""
+    keys = {node: joined(number).public_key for number, (node, _) in enumerate(NODES)}
+    return stream_of(event, keys.get) or node_stream("nobody's key")
+
+
+def append_all(log: Log, happened: Sequence[Event], stream: str | None = None) -> None:
+    """Append events to one stream, or each where it belongs, those of one stream in batches of up to seven."""
+    for place, events in itertools.groupby(happened, lambda event: stream or place_of(event)):
+        batches = list(events)
+        for start in range(0, len(batches), 7):
+            batch = [(source_of(event), event) for event in batches[start : start + 7]]
+            log.append(place, log.version(place), batch)

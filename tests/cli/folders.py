@@ -8,17 +8,20 @@ import click.testing
 from cli.main import mu
 from events.catalogue import Event, Source
 from events.engine.lmdb import LmdbEngine
-from tests.entries import open_log, source_of
+from tests.entries import open_log, place_of, source_of
 
 
-def write_region(folder: Path, happened: Sequence[Event | tuple[Source, Event]], stream: str = "all") -> Path:
-    """A region's folder whose log has these events in a stream, after what is there."""
+def write_region(
+    folder: Path, happened: Sequence[Event | tuple[Source, Event]], stream: str | None = None
+) -> Path:
+    """A region's folder whose log has these events, in a stream or each where it belongs, after what is there."""
     engine = LmdbEngine(folder / ".mu" / "log")
     try:
         log = open_log(engine)
         for event in happened:
             sourced = event if isinstance(event, tuple) else (source_of(event), event)
-            log.append(stream, log.version(stream), [sourced])
+            place = stream or place_of(sourced[1])
+            log.append(place, log.version(place), [sourced])
     finally:
         engine.close()
     return folder

@@ -39,6 +39,9 @@ def test_a_running_region_agrees_with_its_chain(tmp_path: Path):
         assert done.returncode == 0, done
         assert done.stdout.splitlines()[-1] == "audited     everything agrees"
         assert re.search(r"^compared +3 accounts", done.stdout, re.MULTILINE), done.stdout
+        assert re.search(r"^compared +\d+ transactions with the chain's$", done.stdout, re.MULTILINE), (
+            done.stdout
+        )
         assert {entry["kind"] for entry in log_entries(project)} > {"RegionCreated", "StackDeployed"}
     finally:
         process.kill()

@@ -12,11 +12,13 @@ from click.testing import CliRunner, Result
 from cli.log import LogDisagrees, log
 from cli.log_input import DamagedLogFile
 from contract.errors import InvalidInput
+from events.catalogue import NodeSource
+from events.checkpoints import sign
 from events.engine.lmdb import LmdbEngine
 from events.recorder import EngineProcessRecorder
 from events.verify import verify
 from mu.region_folder import RegionFolder, find_region_folder, open_log
-from tests.events.logs import append_failures, fill
+from tests.events.logs import NODE, NODE_KEY, STREAM, append_failures, fill
 
 COUNT = 30
 
@@ -54,6 +56,21 @@ def test_verify_says_that_everything_agrees(folder: Path):
     document = json.loads(succeed("verify", "--folder", folder, "--json").stdout)
     assert (document["entries"], document["chain_events"], document["disagreements"]) == (COUNT, 1, [])
     assert document["head"]["position"] == COUNT
+
+
+def test_verify_tells_who_signed(folder: Path):
+    engine = LmdbEngine(find_region_folder(folder).log)
+    entries = fill(engine, 0)
+    head = entries.head()
+    checkpoint = sign(head.position, head.hash, node=NODE, keypair=NODE_KEY)
+    entries.append(STREAM, entries.version(STREAM), [(NodeSource(NODE, 1), checkpoint)])
+    engine.close()
+    lines = succeed("verify", "--folder", folder).stdout.splitlines()
+    assert f"signer      {NODE_KEY.pubkey()}, 1 checkpoint, joined in the log alone" in lines
+    document = json.loads(succeed("verify", "--folder", folder, "--json").stdout)
+    assert document["signers"] == [
+        {"public_key": str(NODE_KEY.pubkey()), "checkpoints": 1, "is_usage_signer": False}
+    ]
 
 
 def test_verify_names_each_disagreement_and_fails(folder: Path):
@@ -186,7 +203,7 @@ def test_stats(folder: Path):
     lines = [line.split() for line in shown.splitlines()]
     assert ["entries", f"{COUNT}"] in lines
     assert ["kind", "entries", "bytes"] in lines
-    assert [line[:2] for line in lines if line[:1] == ["StackFailed"]] == [["StackFailed", f"{COUNT - 2}"]]
+    assert [line[:2] for line in lines if line[:1] == ["StackFailed"]] == [["StackFailed", f"{COUNT - 3}"]]
     document = json.loads(succeed("stats", "--folder", folder, "--json").stdout)
     assert document["total"]["entries"] == COUNT
     assert sum(tally["entries"] for tally in document["streams"].values()) == COUNT

@@ -5,18 +5,21 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from solders.keypair import Keypair
 
-from events.catalogue import Event, NodeJoined, NodeSource, RegionCreated, StackFailed
+from events.catalogue import NodeJoined, NodeSource, RegionCreated, StackFailed
 from events.engine import Engine
 from events.log import Log
 from events.log_file import Frame, Header, LogFileDecoder, LogFileEncoder, Trailer
+from events.node import node_hash
 from events.program_bytes import event_hash
 from events.record import ZERO_HASH, Record
 from events.recorder import EngineProcessRecorder
+from events.streams import node_stream
 from tests import entries
 from tests.entries import SCOPE, STACKS, open_log, source_of
 
-NODE_KEY = Keypair.from_seed(bytes([5] * 32))
-NODE = "node"
+NODE_KEY, OTHER_KEY = (Keypair.from_seed(bytes([number] * 32)) for number in (5, 6))
+NODE, OTHER = (node_hash("10.0.0.1", port, 1) for port in (7000, 7001))
+STREAM, OTHER_STREAM = (node_stream(str(key.pubkey())) for key in (NODE_KEY, OTHER_KEY))
 REGION = SCOPE
 
 
@@ -31,31 +34,40 @@ def joined() -> NodeJoined:
     )
 
 
-def failed(number: int, reason_characters: int = 3) -> StackFailed:
+def other_joined() -> NodeJoined:
+    return NodeJoined(
+        node=OTHER, address="10.0.0.1", port=7001, generation=1, public_key=str(OTHER_KEY.pubkey())
+    )
+
+
+def failed(number: int, reason_characters: int = 3, node: str = NODE) -> StackFailed:
     reason = "".join(chr(97 + (number * place) % 26) for place in range(1, reason_characters + 1))
-    return StackFailed(stack=STACKS[number % 4], revision=number, node=NODE, reason=reason)
+    return StackFailed(stack=STACKS[number % 4], revision=number, node=node, reason=reason)
 
 
 def fill(engine: Engine, count: int, *, reason_characters: int = 3) -> Log:
-    """A log of `count` entries in three streams: a region, a node, and what fails there."""
+    """A log of `count` entries in three streams: a region, and two nodes with what fails there."""
     log = open_log(engine)
     if count > 0:
         log.append(SCOPE, 0, [(source_of(region_created()), region_created())])
     if count > 1:
-        log.append("node/a", 0, [(NodeSource(NODE, 1), joined())])
-    append_failures(log, range(2, count), reason_characters)
+        log.append(STREAM, 0, [(NodeSource(NODE, 1), joined())])
+    if count > 2:
+        log.append(OTHER_STREAM, 0, [(NodeSource(OTHER, 1), other_joined())])
+    append_failures(log, range(3, count), reason_characters)
     return log
 
 
 def append_failures(log: Log, numbers: Iterable[int], reason_characters: int = 3) -> None:
     """More entries, in two streams by turns."""
-    events: dict[str, list[Event]] = {"node/a": [], "node/b": []}
+    events: dict[str, list[StackFailed]] = {STREAM: [], OTHER_STREAM: []}
     for number in numbers:
-        events["node/a" if number % 3 else "node/b"].append(failed(number, reason_characters))
+        stream, node = (STREAM, NODE) if number % 3 else (OTHER_STREAM, OTHER)
+        events[stream].append(failed(number, reason_characters, node))
     for stream, happened in events.items():
         for start in range(0, len(happened), 50):
             batch = happened[start : start + 50]
-            log.append(stream, log.version(stream), [(NodeSource(NODE, 1), event) for event in batch])
+            log.append(stream, log.version(stream), [(NodeSource(event.node, 1), event) for event in batch])
 
 
 def log_records(engine: Engine) -> list[bytes]:

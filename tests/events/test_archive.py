@@ -20,7 +20,7 @@ from events.segment_store.folder import FolderStore
 from events.segments import Segment
 from events.verify import BrokenLog, examine, verify
 from tests.entries import source_of
-from tests.events.logs import append_failures, failed, fill, log_records
+from tests.events.logs import OTHER_STREAM, STREAM, append_failures, failed, fill, log_records
 from tests.events.recorded import contents
 
 
@@ -46,19 +46,19 @@ def test_archived_entries_are_read_as_before_and_appends_go_on(engine: Engine, t
     log = fill(engine, 40)
     recorder = EngineProcessRecorder(engine)
     recorder.insert_tracking(Tracking("chain", 5))
-    entries, versions = log.read(), {stream: log.version(stream) for stream in ("node/a", "node/b", "none")}
-    last = log.last("node/b")
+    entries, versions = log.read(), {stream: log.version(stream) for stream in (STREAM, OTHER_STREAM, "none")}
+    last = log.last(OTHER_STREAM)
     assert archive(engine, 31, tmp_path / "segments") == 30
     assert held(engine) == list(range(31, 41))
     assert log.read() == entries
     assert list(log.replay(3)) == entries[2:]
     assert {stream: log.version(stream) for stream in versions} == versions
-    assert log.last("node/b") == last
+    assert log.last(OTHER_STREAM) == last
     assert recorder.max_tracking_id("chain") == 5
     event = failed(99)
     with pytest.raises(StreamConflict):
-        log.append("node/a", versions["node/a"] - 1, [(source_of(event), event)])
-    assert log.append("node/a", versions["node/a"], [(source_of(event), event)]) == [41]
+        log.append(STREAM, versions[STREAM] - 1, [(source_of(event), event)])
+    assert log.append(STREAM, versions[STREAM], [(source_of(event), event)]) == [41]
     assert verify(recorder).position == 41
 
 

@@ -27,7 +27,7 @@ from events.insert import (
 from events.log import StreamConflict
 from events.recorder import EngineProcessRecorder
 from events.verify import verify
-from tests.entries import joined, open_log, source_of
+from tests.entries import joined, joined_at, open_log, place_of, source_of
 
 PATIENCE_SECONDS = 20.0
 
@@ -254,11 +254,11 @@ def test_many_threads_on_a_disk(tmp_path: Path):
     engine = LmdbEngine(tmp_path)
     try:
         log = open_log(engine)
-        event = joined(0)
         numbers = iter(range(16))
 
         def write() -> None:
-            stream = f"stream {next(numbers)}"
+            event = joined_at(7000 + next(numbers))
+            stream = place_of(event)
             for version in range(20):
                 log.append(stream, version, [(source_of(event), event)])
 
@@ -267,8 +267,8 @@ def test_many_threads_on_a_disk(tmp_path: Path):
         entries = list(log.replay())
         assert [entry.position for entry in entries] == list(range(1, 321))
         for number in range(16):
-            versions = [entry.version for entry in entries if entry.stream == f"stream {number}"]
-            assert versions == list(range(1, 21))
+            stream = place_of(joined_at(7000 + number))
+            assert [entry.version for entry in entries if entry.stream == stream] == list(range(1, 21))
         verify(EngineProcessRecorder(engine))
     finally:
         engine.close()

@@ -10,7 +10,7 @@ from events.engine.lmdb import LmdbEngine
 from events.engine.memory import MemoryEngine
 from events.log import Log, StreamConflict
 from events.log_keys import Head
-from tests.entries import append_all, joined, open_log, source_of
+from tests.entries import append_all, joined, open_log, place_of, source_of
 
 EVENT = joined(0)
 PATIENCE_SECONDS = 20.0
@@ -55,7 +55,7 @@ def test_another_version_than_expected_is_refused_whole(log: Log, expected_versi
 def test_replay_reads_past_one_batch(log: Log):
     append_all(log, [EVENT] * 1300)
     assert [entry.position for entry in log.replay(2)] == list(range(2, 1301))
-    last = log.last("all")
+    last = log.last(place_of(EVENT))
     assert last is not None
     assert last.event == EVENT
 
@@ -166,7 +166,7 @@ import sys
 from pathlib import Path
 from events import following
 from events.engine.lmdb import LmdbEngine
-from tests.entries import joined, open_log, source_of
+from tests.entries import joined, open_log, place_of, source_of
 event = joined(0)
 log = open_log(LmdbEngine(Path(sys.argv[1])))
 log.append("elsewhere", 0, [(source_of(event), event)])

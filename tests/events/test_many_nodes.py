@@ -12,14 +12,15 @@ from events.catalogue import NodeJoined
 from events.engine import Engine
 from events.engine.lmdb import LmdbEngine
 from events.log import StreamConflict
+from events.node import node_hash
 from events.recorder import EngineProcessRecorder
 from events.verify import verify
-from tests.entries import joined, open_log, source_of
+from tests.entries import joined, open_log, place_of, source_of
 from tests.tikv import PD_ADDRESS, new_tikv_engine
 
 NODES = 8
 EVENTS = 40
-STREAM = "scope"
+STREAM = place_of(joined(0))
 TIMEOUT_SECONDS = 100
 NODE = "import sys; from tests.events.test_many_nodes import record_all; record_all(*sys.argv[1:])"
 
@@ -30,7 +31,7 @@ def open_engine(kind: str, place: str) -> Engine:
 
 def seen(number: int) -> NodeJoined:
     """What every node sees in its place."""
-    return msgspec.structs.replace(joined(0), generation=number)
+    return msgspec.structs.replace(joined(0), node=node_hash("10.0.0.1", 7000, number), generation=number)
 
 
 def record_all(kind: str, place: str) -> None:

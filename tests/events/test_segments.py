@@ -15,7 +15,7 @@ from events.log_keys import LogKeys
 from events.recorder import EngineProcessRecorder
 from events.segment_store.folder import FolderStore
 from events.segments import decode_segment
-from tests.events.logs import fill
+from tests.events.logs import OTHER_STREAM, STREAM, fill
 
 COUNT = 40
 
@@ -52,7 +52,7 @@ def test_reads_are_those_of_the_whole_log(
         assert recorder.records(start, limit) == whole.records(start, limit)
         notifications = recorder.select_notifications(start, limit, stop)
         assert notifications == whole.select_notifications(start, limit, stop)
-        for stream in ("node/a", "node/b", "node/c"):
+        for stream in (STREAM, OTHER_STREAM, "node/c"):
             for desc in (True, False):
                 options = {"gt": start, "lte": stop, "desc": desc, "limit": limit}
                 assert recorder.select_events(stream, **options) == whole.select_events(stream, **options)

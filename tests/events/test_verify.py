@@ -7,16 +7,47 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from solders.keypair import Keypair
 
-from events.catalogue import Event, Finalized, NodeSource, Retracted, StackDeleted
+from events.catalogue import (
+    ChainSource,
+    Event,
+    Finality,
+    Finalized,
+    NodeJoined,
+    NodeLeft,
+    NodeLost,
+    NodeSource,
+    ProjectionEventSkipped,
+    ProjectionRetried,
+    RegionCreated,
+    Retracted,
+    Source,
+    StackDeleted,
+    StackFailed,
+    StackStarted,
+    StackStopped,
+    UsageSignerCreated,
+)
 from events.checkpoints import sign
 from events.engine.memory import MemoryEngine
 from events.log import Log
+from events.log_keys import LogKeys
+from events.program_bytes import event_hash
 from events.record import Record
 from events.recorder import EngineProcessRecorder
-from events.verification import Disagreement
+from events.streams import PROJECTIONS_STREAM
+from events.verification.findings import Disagreement
 from events.verify import MAX_DISAGREEMENTS, BrokenLog, examine, verify
-from tests.entries import append_all, joined, open_log, source_of
-from tests.events.logs import NODE, NODE_KEY, region_created
+from tests.entries import NODES, STACKS, append_all, joined, open_log, place_of, source_of
+from tests.events.logs import (
+    NODE,
+    NODE_KEY,
+    OTHER,
+    OTHER_KEY,
+    OTHER_STREAM,
+    STREAM,
+    other_joined,
+    region_created,
+)
 from tests.events.logs import joined as our_node_joined
 from tests.events.make_fixtures import path
 
@@ -139,7 +170,7 @@ def test_entries_after_the_head_are_named(engine: MemoryEngine, is_lost: bool):
 
 @pytest.mark.parametrize("number", [None, 7])
 def test_a_streams_index_that_names_another_entry_or_none_is_named(engine: MemoryEngine, number: int | None):
-    place = b"log/sall\0" + (600).to_bytes(8, "big")
+    place = LogKeys().streams + place_of(joined(0)).encode() + b"\0" + (600).to_bytes(8, "big")
     with engine.begin() as transaction:
         assert transaction.get(place) == (600).to_bytes(8, "big")
         if number is None:
@@ -166,6 +197,94 @@ def test_a_chain_event_that_a_node_made_is_named():
     assert any("does not come from the chain" in found.problem for found in disagreements(engine))
 
 
+(FIRST, _), (SECOND, _), *_ = NODES
+ONCE = {"stack": STACKS[0], "revision": 1}
+OWN: list[Event] = [
+    StackStarted(node=FIRST, **ONCE),
+    StackStopped(node=FIRST, **ONCE),
+    StackFailed(node=FIRST, reason="", **ONCE),
+    NodeLeft(node=FIRST, generation=1),
+]
+"""A node's own, but for its join."""
+LOST = NodeLost(node=FIRST, generation=1)
+SAID: list[Event] = [
+    ProjectionRetried(name="stacks", position=1, reason="so"),
+    ProjectionEventSkipped(name="stacks", position=1, reason="so"),
+]
+CREATED = region_created()
+FINAL = Finalized(scope=CREATED.scope, sequence=1)
+
+
+def after_joins(stream: str, source: Source, event: Event) -> list[str]:
+    """What disagrees in a log of two nodes and a region with one more event."""
+    engine = MemoryEngine()
+    log = open_log(engine)
+    append_all(log, [joined(0), joined(1), CREATED])
+    log.append(stream, log.version(stream), [(source, event)])
+    found = disagreements(engine)
+    assert {disagreement.position for disagreement in found} <= {4}
+    return [disagreement.problem for disagreement in found]
+
+
+@pytest.mark.parametrize("event", [*OWN, LOST, *SAID, FINAL])
+def test_every_event_belongs_in_one_stream(event: Event):
+    right = place_of(event)
+    assert after_joins(right, source_of(event), event) == []
+    for stream in (place_of(joined(0)), place_of(joined(1)), PROJECTIONS_STREAM, CREATED.scope, "another"):
+        if stream != right:
+            [problem] = after_joins(stream, source_of(event), event)
+            assert f"in the stream {stream} belongs in {right}" in problem
+
+
+def test_a_chain_event_belongs_in_the_stream_of_its_scope():
+    engine = MemoryEngine()
+    append_all(open_log(engine), [CREATED], "another")
+    [found] = disagreements(engine)
+    assert f"belongs in {CREATED.scope}" in found.problem
+
+
+def test_a_node_joins_in_the_stream_of_its_key_under_the_hash_of_its_place():
+    other = joined(2)
+    assert after_joins(place_of(other), NodeSource(other.node, 1), other) == []
+    [problem] = after_joins(place_of(joined(0)), NodeSource(other.node, 1), other)
+    assert "belongs in node/key 7002" in problem
+    forged: list[NodeJoined] = [
+        msgspec.structs.replace(other, **changed)
+        for changed in ({"port": 7003}, {"port": 2**60}, {"address": "nowhere"}, {"generation": -1})
+    ]
+    for event in forged:
+        [problem] = after_joins(place_of(other), NodeSource(other.node, 1), event)
+        assert "is not the hash of the node's address" in problem
+
+
+@pytest.mark.parametrize("event", OWN)
+def test_a_nodes_own_events_are_recorded_by_itself(event: Event):
+    for node in (SECOND, "nobody"):
+        [problem] = after_joins(place_of(event), NodeSource(node, 1), event)
+        assert f"of {FIRST} was recorded by {node}" in problem
+
+
+@pytest.mark.parametrize("event", [*SAID, FINAL])
+def test_what_any_node_may_record_needs_one_that_has_joined(event: Event):
+    assert after_joins(place_of(event), NodeSource(SECOND, 1), event) == []
+    [problem] = after_joins(place_of(event), NodeSource("nobody", 1), event)
+    assert "by nobody, which has not joined" in problem
+
+
+def test_a_node_is_lost_after_it_has_joined_and_that_may_be_said_before_one_joins():
+    assert after_joins(place_of(LOST), NodeSource("about to join", 2), LOST) == []
+    unknown = NodeLost(node="nobody", generation=1)
+    [problem] = after_joins(place_of(joined(0)), NodeSource(FIRST, 1), unknown)
+    assert problem == "nobody is called lost, and has not joined"
+
+
+@pytest.mark.parametrize("event", [*OWN, LOST, *SAID, FINAL])
+def test_what_the_program_does_not_log_comes_from_a_node(event: Event):
+    source = ChainSource(5, "signature", 0, Finality.CONFIRMED)
+    [problem] = after_joins(place_of(event), source, event)
+    assert "does not come from a node" in problem
+
+
 def chain(scope: str, sequence: int, fork: int = 0, previous_fork: int = 0) -> StackDeleted:
     """The event with this number on a fork, after one of another fork."""
     before = hash_on(sequence - 1, previous_fork) if sequence > 1 else bytes(32)
@@ -184,9 +303,21 @@ def retracted(scope: str, first: int, last: int, positions: Sequence[int]) -> Re
 
 
 def written(events: Sequence[Event]) -> MemoryEngine:
+    """A log of these events after the node that records them has joined, which has position 0 for them."""
+    moved = [
+        msgspec.structs.replace(event, positions=tuple(position + 1 for position in event.positions))
+        if isinstance(event, Retracted)
+        else event
+        for event in events
+    ]
     engine = MemoryEngine()
-    append_all(open_log(engine), events)
+    append_all(open_log(engine), [joined(0), *moved])
     return engine
+
+
+def positions(engine: MemoryEngine) -> list[int]:
+    """Those of the disagreements of a written log."""
+    return [found.position - 1 for found in disagreements(engine)]
 
 
 A, B = "scope a", "scope b"
@@ -195,7 +326,7 @@ A, B = "scope a", "scope b"
 @pytest.fixture
 def _made_up_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Events hash to what they say."""
-    monkeypatch.setattr("events.verification.event_hash", lambda event: event.event_hash)
+    monkeypatch.setattr("events.verification.scopes.event_hash", lambda event: event.event_hash)
 
 
 @pytest.mark.usefixtures("_made_up_hashes")
@@ -218,9 +349,9 @@ def _made_up_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
         ([chain(A, 1), chain(A, 2), retracted(A, 2, 2, [2]), chain(A, 3)], 4, "comes after event 1"),
         ([chain(A, 1), chain(A, 2), retracted(A, 1, 1, [1])], 3, "the last of which is 2"),
         ([chain(A, 1), chain(A, 2), retracted(A, 1, 2, [2])], 3, "names 1 positions"),
-        ([chain(A, 1), chain(B, 1), retracted(A, 1, 1, [2])], 3, "position 2, which is not event 1"),
-        ([chain(A, 1), joined(0), retracted(A, 1, 1, [2])], 3, "position 2, which is not event 1"),
-        ([chain(A, 1), retracted(A, 1, 1, [9])], 2, "position 9, which is not event 1"),
+        ([chain(A, 1), chain(B, 1), retracted(A, 1, 1, [2])], 3, "position 3, which is not event 1"),
+        ([chain(A, 1), joined(0), retracted(A, 1, 1, [2])], 3, "position 3, which is not event 1"),
+        ([chain(A, 1), retracted(A, 1, 1, [9])], 2, "position 10, which is not event 1"),
         ([chain(A, 1), Finalized(scope=A, sequence=1), chain(A, 2), retracted(A, 2, 2, [3])], 0, ""),
         ([chain(A, 1), Finalized(scope=A, sequence=1), retracted(A, 1, 1, [1])], 3, "finalized up to 1"),
         ([chain(A, 1), Finalized(scope=A, sequence=2)], 2, "called finalized"),
@@ -232,7 +363,7 @@ def test_chain_events_follow_the_programs_sequence(events: list[Event], position
     if not problem:
         assert found == ()
         return
-    assert found[0].position == position
+    assert found[0].position == position + 1
     assert any(problem in disagreement.problem for disagreement in found)
 
 
@@ -273,8 +404,8 @@ def test_what_cannot_be_read_is_held_against_no_other_entry(acts: list[tuple[str
     engine = written(happened)
     lost = {position for position in lost if position <= len(happened)}
     for position in lost:
-        replace(engine, position, b"junk")
-    assert [found.position for found in disagreements(engine)] == sorted(lost)
+        replace(engine, position + 1, b"junk")
+    assert positions(engine) == sorted(lost)
 
 
 def test_checkpoints_whose_nodes_join_cannot_be_read_are_not_held_against_them(
@@ -295,7 +426,7 @@ def test_a_chain_event_must_have_the_hash_that_it_says():
     assert disagreements(written([good])) == ()
     forged = msgspec.structs.replace(good, name="mine")
     [found] = disagreements(written([forged]))
-    assert (found.position, "does not have the hash" in found.problem) == (1, True)
+    assert (found.position, "does not have the hash" in found.problem) == (2, True)
     impossible = msgspec.structs.replace(good, provider="no address")
     [found] = disagreements(written([impossible]))
     assert "cannot have logged" in found.problem
@@ -328,7 +459,7 @@ def test_an_old_version_in_a_scope_of_the_present_program_is_named():
 
 
 def append(log: Log, event: Event, node: str = NODE) -> None:
-    log.append("node/a", log.version("node/a"), [(NodeSource(node, 1), event)])
+    log.append(STREAM, log.version(STREAM), [(NodeSource(node, 1), event)])
 
 
 @pytest.fixture
@@ -348,6 +479,49 @@ def test_checkpoints_of_the_log_agree(signing: tuple[MemoryEngine, Log]):
     assert (verified.checkpoints, verified.disagreements) == (3, ())
 
 
+def usage_signer(event: RegionCreated, public_key: str) -> UsageSignerCreated:
+    created = UsageSignerCreated(
+        scope=event.scope, sequence=2, previous_hash=event.event_hash, event_hash=bytes(32),
+        signer=public_key, valid_from=1, valid_to=9,
+    )  # fmt: skip
+    return msgspec.structs.replace(created, event_hash=event_hash(created))
+
+
+def test_who_signed_is_told_and_whether_the_chain_knows_the_key(signing: tuple[MemoryEngine, Log]):
+    engine, log = signing
+    log.append(OTHER_STREAM, 0, [(NodeSource(OTHER, 1), other_joined())])
+    key, other_key = (str(keypair.pubkey()) for keypair in (NODE_KEY, OTHER_KEY))
+    append_all(log, [CREATED, usage_signer(CREATED, key)])
+    signing_nodes = ((NODE, NODE_KEY, STREAM), (OTHER, OTHER_KEY, OTHER_STREAM), (NODE, NODE_KEY, STREAM))
+    for node, keypair, stream in signing_nodes:
+        head = log.head()
+        checkpoint = sign(head.position, head.hash, node=node, keypair=keypair)
+        log.append(stream, log.version(stream), [(NodeSource(node, 1), checkpoint)])
+    verified = examine(EngineProcessRecorder(engine))
+    assert verified.disagreements == ()
+    told = {signer.public_key: (signer.checkpoints, signer.is_usage_signer) for signer in verified.signers}
+    assert told == {key: (2, True), other_key: (1, False)}
+    gone = Retracted(scope=CREATED.scope, first_sequence=2, last_sequence=2, positions=(4,))
+    log.append(CREATED.scope, 2, [(NodeSource(NODE, 1), gone)])
+    verified = examine(EngineProcessRecorder(engine))
+    assert verified.disagreements == ()
+    assert not any(signer.is_usage_signer for signer in verified.signers)
+
+
+def test_the_bytes_of_an_event_are_those_that_mu_writes(engine: MemoryEngine):
+    """Else something could be hidden in them that no reader looks at."""
+
+    def encoded(change: dict[str, object]) -> list[str]:
+        record = EngineProcessRecorder(engine).records(600, 1)[0][1]
+        plain = msgspec.msgpack.decode(record.state) | change
+        state = msgspec.msgpack.encode(plain)
+        replace(engine, 600, msgspec.structs.replace(record, state=state).encode())
+        return [found.problem for found in disagreements(engine) if "bytes" in found.problem]
+
+    assert encoded({}) == []
+    assert encoded({"hidden": 1}) == ["the bytes of a NodeJoined are not those that mu writes for it"]
+
+
 def test_checkpoints_that_do_not(signing: tuple[MemoryEngine, Log]):
     engine, log = signing
     head = log.head()
@@ -365,6 +539,6 @@ def test_checkpoints_that_do_not(signing: tuple[MemoryEngine, Log]):
         (4, f"the checkpoint's key is not the one with which {NODE} joined"),
         (5, f"the checkpoint of {NODE} is not signed by its key"),
         (5, f"the checkpoint's key is not the one with which {NODE} joined"),
-        (6, "the checkpoint's key is not the one with which another joined"),
-        (7, f"the checkpoint of {NODE} was recorded by another"),
+        (6, "a CheckpointSigned by another, which has not joined"),
+        (7, f"a CheckpointSigned of {NODE} was recorded by another"),
     ]

@@ -6,6 +6,7 @@ from hashlib import sha256
 
 from solders.instruction import Instruction
 from solders.keypair import Keypair
+from solders.signature import Signature
 
 from contract import client
 from events.catalogue import ChainSource, Event, Finality, Source, UsageReported
@@ -36,7 +37,7 @@ class LoggedWorld(World):
     def do(self, instruction: Instruction, *keys: Keypair | None) -> client.ProgramEvent:
         event = super().do(self._of_this_log(instruction), *keys)
         number = len(self.events)
-        source = ChainSource(number // self.events_per_slot, f"signature {number}", 0, Finality.FINALIZED)
+        source = ChainSource(number // self.events_per_slot, signature(number), 0, Finality.FINALIZED)
         append(self.log, str(event.scope), (source, catalogue_event(event)))
         return event
 
@@ -60,6 +61,11 @@ def world(engine: Engine | None = None, events_per_slot: int = 1) -> LoggedWorld
     for name in ("update_stack", "create_request_signer", "update_region", "delete_stack"):
         found.do(*found.calls()[name]())
     return found
+
+
+def signature(number: int) -> str:
+    """Of the transaction with this number, from 1."""
+    return str(Signature(number.to_bytes(64, "big")))
 
 
 def log_on(engine: Engine) -> Log:

@@ -1,7 +1,7 @@
 """Audits of a log in which everything agrees, and of what others made of it."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from solders.pubkey import Pubkey
+from solders.signature import Signature
 
 from contract.accounts import Region, Stack, UsageReport
 from contract.terms import Prices
@@ -29,11 +30,12 @@ from events.log import Entry
 from events.recorder import EngineProcessRecorder
 from mu.audit import Replay, Report, part
 from mu.audit_accounts import AccountsAudit
-from mu.marketplace import Marketplace, MemoryFilter
+from mu.audit_transactions import TransactionsCompared
+from mu.marketplace import Marketplace, MemoryFilter, TransactionStatus
 from projections.runner import PROJECTIONS
 from tests.contract.world import TERMS
 from tests.entries import append_all, events, joined, open_log
-from tests.mu.audited import LoggedWorld, altered, append, world
+from tests.mu.audited import LoggedWorld, altered, append, signature, world
 
 NODE = NodeSource("node", 1)
 
@@ -251,12 +253,25 @@ def test_an_altered_record_parts_though_later_hashes_are_the_same():
 class ClusterMarketplace(Marketplace):
     """Reads the accounts of a cluster in process."""
 
-    def __init__(self, world: LoggedWorld) -> None:
+    def __init__(
+        self, world: LoggedWorld, changed: Mapping[str, TransactionStatus | None] | None = None
+    ) -> None:
         self._world = world
+        self.changed = changed or {}
+        self.asked: list[str] = []
 
     async def account(self, address: Pubkey, kind: type[Any]) -> Any:
         cluster = self._world.cluster
         return cluster.account(address) if cluster.exists(address) else None
+
+    async def statuses(self, signatures: Sequence[Signature]) -> list[TransactionStatus | None]:
+        self.asked = [str(signature) for signature in signatures]
+        return [
+            self.changed.get(
+                str(signature), TransactionStatus(int.from_bytes(bytes(signature), "big"), failed=False)
+            )
+            for signature in signatures
+        ]
 
     async def accounts(
         self, kind: type[Any], filters: Sequence[MemoryFilter] = ()
@@ -267,11 +282,56 @@ class ClusterMarketplace(Marketplace):
         return [(address, world.cluster.account(address)) for address in addresses]
 
 
-async def compared(audited: LoggedWorld, engine: Engine) -> Report:
+async def compared(
+    audited: LoggedWorld, engine: Engine, changed: Mapping[str, TransactionStatus | None] | None = None
+) -> Report:
     replay = Replay(EngineProcessRecorder(engine))
     replay.run()
-    await replay.compare(ClusterMarketplace(audited))
+    await replay.compare(ClusterMarketplace(audited, changed))
     return replay.report()
+
+
+async def test_the_chains_transactions_agree_and_what_differs_is_named():
+    audited = world()
+    count = len(audited.events)
+    changed = {
+        signature(3): None,
+        signature(5): TransactionStatus(5, failed=True),
+        signature(7): TransactionStatus(8, failed=False),
+    }
+    report = await compared(audited, audited.engine, changed)
+    assert report.transactions == TransactionsCompared(compared=count - 1, unknown=1, moved=0)
+    assert [(found.position, found.problem) for found in report.disagreements] == [
+        (5, f"the transaction {signature(5)} has failed on chain"),
+        (
+            7,
+            f"the transaction {signature(7)} is in slot 8 on chain, and was finalized in slot 7 by the log",
+        ),
+    ]
+
+
+async def test_a_confirmed_event_may_have_landed_in_another_slot_since(audited: LoggedWorld):
+    def confirmed(entry: Entry) -> tuple[Source, Event]:
+        assert isinstance(entry.source, ChainSource)
+        return msgspec.structs.replace(entry.source, finality=Finality.CONFIRMED), entry.event
+
+    engine = altered(audited.log, confirmed)
+    found = await compared(audited, engine, {signature(7): TransactionStatus(8, failed=False)})
+    assert found.transactions == TransactionsCompared(compared=len(audited.events), unknown=0, moved=1)
+    assert not any("slot" in one.problem for one in found.disagreements)
+
+
+async def test_what_is_no_signature_is_named(audited: LoggedWorld):
+    def nonsense(entry: Entry) -> tuple[Source, Event]:
+        source = entry.source
+        if entry.position == 4:
+            source = msgspec.structs.replace(source, signature="no signature")
+        return source, entry.event
+
+    found = (await compared(audited, altered(audited.log, nonsense))).disagreements
+    assert [one.problem for one in found if "signature" in one.problem] == [
+        "'no signature' is no transaction's signature"
+    ]
 
 
 async def test_the_chains_accounts_agree_and_what_differs_is_named():
@@ -307,4 +367,6 @@ async def test_what_regions_change_elsewhere_is_compared_only_if_all_are_in_the_
         return (NODE, joined(0)) if gone else (entry.source, entry.event)
 
     found = (await compared(audited, altered(audited.log, without_a_region))).disagreements
-    assert all("is of another log" in one.problem or "version" in one.problem for one in found), found
+    assert all(
+        re.search("is of another log|version|belongs in|was recorded by", one.problem) for one in found
+    ), found

@@ -21,11 +21,11 @@ from events.catalogue import (
 )
 from events.engine.lmdb import LmdbEngine
 from events.manifest import Endpoint, Function, Gateway, Manifest, Method, Route, RuntimeName, binary_id
+from events.streams import node_stream
 from events.verify import verify
 from mu.config import NodeLimits
 from mu.local_region import open_gateway, wait_until_ready
 from mu.node import Node
-from mu.node_journal import node_stream
 from mu.project import Project
 from mu.region_folder import RegionFolder
 from mu.region_folder import open_log as open_region_log

@@ -7,7 +7,8 @@ import trio.testing
 from events.catalogue import NodeJoined, NodeLeft, NodeSource, StackStarted
 from events.engine import OutcomeUnknown
 from events.log import Log, StreamConflict
-from mu.node_journal import NodeJournal, node_stream
+from events.streams import node_stream
+from mu.node_journal import NodeJournal
 from projections.membership import Membership
 from tests.entries import open_log
 from tests.outage import Outage
