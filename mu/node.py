@@ -11,14 +11,13 @@ from solana.rpc.commitment import Confirmed
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-from contract.errors import InvalidInput, MuError
+from contract.errors import MuError
 from events.catalogue import NodeSource
 from events.chain.endpoints import EndpointLimits
 from events.chain.failover import FailoverReader
 from events.chain.follower import Follower
 from events.chain.pubsub import LogsSubscription
 from events.chain.rpc import RpcChainReader, host_of
-from events.export import region_of
 from events.log import Log
 from mu.binaries import BinaryStore
 from mu.checkpointer import Checkpointer
@@ -28,6 +27,7 @@ from mu.function_log import FunctionLog
 from mu.gateway.handler import GatewayHandler
 from mu.http.message import Request
 from mu.http.server import serve
+from mu.log_claim import claim
 from mu.node_journal import NodeJournal
 from mu.peers.datagrams import open_udp
 from mu.peers.hints import Hints, peers_of, region_id
@@ -104,13 +104,7 @@ async def run_node(
     """
     limits = config.limits
     with open_log(config.folder) as opened:
-        region = await trio.to_thread.run_sync(region_of, opened.recorder)
-        if region not in ("", config.region):
-            raise InvalidInput(
-                "folder",
-                f"its log is of the region {region}, not of {config.region}; "
-                "look into it with `mu events --folder`, and run the region in another folder",
-            )
+        await trio.to_thread.run_sync(claim, opened.engine, config.region)
         runner = await trio.to_thread.run_sync(opened.runner, limits.projections)
         port = listeners[0].socket.getsockname()[1]
         journal = await NodeJournal.join(

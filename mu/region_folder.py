@@ -13,6 +13,7 @@ from contract.errors import InvalidInput
 from events.engine import Engine
 from events.log import Log
 from events.recorder import EngineProcessRecorder
+from mu.log_claim import claimed_by
 from mu.log_location import open_engine, split_tikv
 from projections.runner import Runner, RunnerLimits
 
@@ -52,7 +53,7 @@ class RegionFolder(msgspec.Struct, frozen=True):
             return
         engine = open_engine(location, field)
         try:
-            if EngineProcessRecorder(engine).head()[0] > 0:
+            if EngineProcessRecorder(engine).head()[0] > 0 or claimed_by(engine):
                 raise InvalidInput(field, f"{location} has another region's log; choose another prefix")
         finally:
             engine.close()
