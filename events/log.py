@@ -53,7 +53,7 @@ class Log:
     def __init__(self, recorder: EngineProcessRecorder, now: Callable[[], int]) -> None:
         self._recorder = recorder
         self._now = now
-        self._tasks = TaskGroupCommit(recorder.insert_together)
+        self._tasks = TaskGroupCommit(self._insert_together)
         self._news = News()
 
     def append(
@@ -67,8 +67,8 @@ class Log:
         Returns the positions. Raises `StreamConflict` when the stream is at another version.
         """
         insert = self._insert(stream, expected_version, events)
-        self._recorder.insert_together([insert])
-        return self._appended(insert, stream, expected_version)
+        self._insert_together([insert])
+        return _positions(insert, stream, expected_version)
 
     async def append_from_task(
         self,
@@ -82,7 +82,7 @@ class Log:
         """
         insert = self._insert(stream, expected_version, events)
         await self._tasks.insert(insert)
-        return self._appended(insert, stream, expected_version)
+        return _positions(insert, stream, expected_version)
 
     def _insert(
         self,
@@ -96,14 +96,12 @@ class Log:
         ]
         return insert_of_stream(stream, expected_version, encoded)
 
-    def _appended(self, insert: Insert, stream: str, expected_version: int) -> list[int]:
-        try:
-            positions = insert.result()
-        except IntegrityError:
-            raise StreamConflict(stream, expected_version) from None
-        if positions:
-            self._news.tell_append(positions[-1])
-        return positions
+    def _insert_together(self, inserts: Sequence[Insert]) -> None:
+        """Followers are told once of all that were committed together."""
+        self._recorder.insert_together(inserts)
+        last = max((insert.positions[-1] for insert in inserts if insert.positions), default=None)
+        if last is not None:
+            self._news.tell_append(last)
 
     def head(self) -> Head:
         """The last position and its hash."""
@@ -193,6 +191,14 @@ class Log:
                     await listener.wait()
                 told = listener.appended
                 yield told
+
+
+def _positions(insert: Insert, stream: str, expected_version: int) -> list[int]:
+    """What came of an insert. Raises `StreamConflict`, and what the recorder does."""
+    try:
+        return insert.result()
+    except IntegrityError:
+        raise StreamConflict(stream, expected_version) from None
 
 
 def decode_entry(position: int, data: bytes) -> Entry:
