@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from events.log_file import READ_CHUNK_BYTES, Header, InvalidLogFile, LogFileDecoder, Trailer
-from events.segment_store import SegmentStore, SegmentUnavailable, open_store
-from events.segments import Segment
+from events.segment_store import SegmentStore, SegmentUnavailable
+from events.segments import Segment, store_of
 
 
 def read_back(store: SegmentStore, name: str) -> tuple[Header, Trailer]:
@@ -25,9 +25,9 @@ def read_back(store: SegmentStore, name: str) -> tuple[Header, Trailer]:
 def check_file(segment: Segment, store: SegmentStore | None = None) -> None:
     """Read a segment's file in `store`, or where its note says it is, and compare it with the note.
 
-    Raises `InvalidLogFile` where it is damaged or another, `SegmentUnavailable`, and `InvalidInput` for the location.
+    Raises `InvalidLogFile` where it is damaged or another, and `SegmentUnavailable`.
     """
-    store = store or open_store(segment.location, "location")
+    store = store or store_of(segment)
     if (size := store.size_bytes(segment.name)) != segment.file_bytes:
         raise InvalidLogFile(f"it has {size} bytes, and should have {segment.file_bytes}")
     header, trailer = read_back(store, segment.name)

@@ -20,7 +20,7 @@ from events.engine import Snapshot
 from events.engine.closing import ClosedAtExit
 from events.log_file import FRAME_HEAD_BYTES, InvalidLogFile, header_bytes, read_frame, read_frame_head
 from events.log_keys import LogKeys
-from events.segment_store import SegmentUnavailable, open_store
+from events.segment_store import SegmentStore, SegmentUnavailable, open_store
 
 MAX_OPEN_SEGMENTS = 4
 MAX_CACHED_FRAMES = 2
@@ -55,6 +55,14 @@ def decode_segment(data: bytes) -> Segment:
         raise DecodeError(f"the note of a segment: {error}") from None
 
 
+def store_of(segment: Segment) -> SegmentStore:
+    """Where its file is. Raises `SegmentUnavailable` for a note that names no store."""
+    try:
+        return open_store(segment.location, "location")
+    except InvalidInput as error:
+        raise SegmentUnavailable(f"the segment {segment.name}: {error}") from None
+
+
 def segments(snapshot: Snapshot, keys: LogKeys) -> list[Segment]:
     """All segments of a log, in order. Raises `DecodeError`."""
     start, end = keys.segment(0), keys.segments + b"\xff" * 9
@@ -82,7 +90,13 @@ class SegmentReader:
             self._open.move_to_end(key)
             found = self._open[key]
         # Others are not kept waiting by a store that does not answer.
-        return found.frame(position)
+        try:
+            return found.frame(position)
+        except InvalidLogFile as error:
+            raise InvalidLogFile(
+                f"the segment {segment.name} at {segment.location} cannot be read: {error}; "
+                "`mu log verify` tells whether more is wrong"
+            ) from error
 
 
 class _OpenSegment:
@@ -91,10 +105,7 @@ class _OpenSegment:
     def __init__(self, segment: Segment) -> None:
         self._segment = segment
         self._lock = threading.Lock()
-        try:
-            self._store = open_store(segment.location, "location")
-        except InvalidInput as error:
-            raise SegmentUnavailable(f"the segment {segment.name}: {error}") from None
+        self._store = store_of(segment)
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self._frames: OrderedDict[int, tuple[bytes, ...]] = OrderedDict()
         self._index: list[tuple[int, int, int]] = []
@@ -105,7 +116,7 @@ class _OpenSegment:
         """See `SegmentReader.frame`."""
         segment = self._segment
         if not segment.first_position <= position <= segment.last_position:
-            raise InvalidLogFile(f"the segment {segment.name} should not have position {position}")
+            raise InvalidLogFile(f"it should not have position {position}")
         with self._lock:
             while self._next_position <= position:
                 self._read_head()
@@ -114,7 +125,7 @@ class _OpenSegment:
                 records = self._read_frame(first, start, count)
                 _keep(self._frames, first, records, MAX_CACHED_FRAMES)
         if not first <= position < first + len(records):
-            raise InvalidLogFile(f"the segment {segment.name} has no position {position}")
+            raise InvalidLogFile(f"it has no position {position}")
         return first, records
 
     def _read_head(self) -> None:
@@ -122,7 +133,7 @@ class _OpenSegment:
         position, start = self._next_position, self._next_start
         head = read_frame_head(self._read(start, FRAME_HEAD_BYTES))
         if head.first_position != position:
-            raise InvalidLogFile(f"the segment {self._segment.name} lacks position {position}")
+            raise InvalidLogFile(f"it lacks position {position}")
         count = FRAME_HEAD_BYTES + head.compressed_bytes
         self._index.append((position, start, count))
         self._next_position, self._next_start = position + head.count, start + count
@@ -130,7 +141,7 @@ class _OpenSegment:
     def _read_frame(self, first: int, start: int, count: int) -> tuple[bytes, ...]:
         data = self._read(start, count)
         if len(data) != count or read_frame_head(data).first_position != first:
-            raise InvalidLogFile(f"the segment {self._segment.name} was changed")
+            raise InvalidLogFile("it was changed")
         return read_frame(data)
 
     def _read(self, start: int, count: int) -> bytes:

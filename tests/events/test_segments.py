@@ -13,8 +13,10 @@ from events.engine.memory import MemoryEngine
 from events.entries import EngineFailure
 from events.log_keys import LogKeys
 from events.recorder import EngineProcessRecorder
+from events.segment_store import SegmentUnavailable
 from events.segment_store.folder import FolderStore
 from events.segments import decode_segment
+from events.verify import examine
 from tests.events.logs import OTHER_STREAM, STREAM, fill
 
 COUNT = 40
@@ -93,15 +95,19 @@ def test_every_altered_or_cut_segment_is_a_decode_error(tmp_path: Path):
     file = next(tmp_path.glob("*.mulog"))
     good = file.read_bytes()
     expected = EngineProcessRecorder(engine).records(1, 100)
+    problems: list[str] = []
     for place in range(len(good)):
         for bad in (good[:place], good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :]):
             file.write_bytes(bad)
             try:
                 found = EngineProcessRecorder(engine).records(1, 100)
-            except DecodeError:
+            except DecodeError as error:
+                problems.append(str(error))
                 continue
             # header and trailer are not read again
             assert found == expected
+    assert problems
+    assert all(file.name in problem for problem in problems)
 
 
 @pytest.mark.parametrize("backwards", [False, True])
@@ -158,6 +164,8 @@ def test_a_note_that_names_no_store(tmp_path: Path, location: str):
         transaction.commit()
     with pytest.raises(EngineFailure, match="location"):
         EngineProcessRecorder(engine).records(1, 1)
+    with pytest.raises(SegmentUnavailable, match="location"):
+        examine(EngineProcessRecorder(engine))
 
 
 def test_a_store_that_does_not_answer_keeps_no_others_waiting(
