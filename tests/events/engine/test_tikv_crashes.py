@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 
 import pytest
 
@@ -22,7 +23,9 @@ from events.engine.tikv import TikvEngine
 from events.engine.tikv.limits import TikvLimits
 from events.entries import EngineFailure
 from events.log import Log, StreamConflict
+from events.node import node_hash
 from events.recorder import EngineProcessRecorder
+from events.streams import node_stream
 from events.verify import verify
 from tests.tikv_cluster import SCRIPT, Cluster
 
@@ -38,12 +41,17 @@ MAX_UNREACHED_SECONDS = 15.0
 
 pytestmark = pytest.mark.skipif(not SCRIPT, reason="set MU_TEST_TIKV to the script that starts a cluster")
 
-EVENT = (
-    NodeSource("node", 1),
-    NodeJoined(node="node", address="10.0.0.1", port=7000, generation=1, public_key="key"),
-)
-
 WRITER = "import sys; from tests.events.engine.test_tikv_crashes import write; write(*sys.argv[1:])"
+
+
+def join(public_key):
+    """That a node with this key has joined: what belongs in the stream of the key."""
+    generation = zlib.crc32(public_key.encode())
+    node = node_hash("10.0.0.1", 7000, generation)
+    joined = NodeJoined(
+        node=node, address="10.0.0.1", port=7000, generation=generation, public_key=public_key
+    )
+    return NodeSource(node, generation), joined
 
 
 def write(address, prefix, name):
@@ -57,12 +65,12 @@ def write(address, prefix, name):
         except Unavailable:
             time.sleep(0.1)
 
-    def write_stream(stream):
-        version = 0
+    def write_stream(key):
+        version, stream, event = 0, node_stream(key), join(key)
         while True:
             position = None
             try:
-                [position] = log.append(stream, version, [EVENT])
+                [position] = log.append(stream, version, [event])
             except EngineFailure:
                 # Once more: it is refused if it is there already.
                 time.sleep(0.05)
@@ -188,7 +196,7 @@ def test_every_acknowledged_append_is_recorded_exactly_once(cluster, tmp_path):
             cluster.start(victim, command)
         began = time.monotonic()
         # The head, which everybody writes, and then every key: a lock on any of them would hold this up.
-        seconds_until_done(lambda: log.append("probe", turn, [EVENT]))  # noqa: B023
+        seconds_until_done(lambda: log.append(node_stream("probe"), turn, [join("probe")]))  # noqa: B023
         seconds_until_done(lambda: read_everything(engine))
         stuck[turn, victim] = time.monotonic() - began
         if writers:
