@@ -44,7 +44,8 @@ class NodeJournal:
         `membership` must have seen the whole log.
         """
         state = membership.state
-        generation = state.generations.get(public_key, 0) + 1
+        # beyond all, not only this key's: another key may have been at this address, and the hash has no key in it
+        generation = max(state.generations.values(), default=0) + 1
         node = node_hash(address, port, generation)
         version = await trio.to_thread.run_sync(log.version, node_stream(public_key))
         journal = cls(log, public_key, node, generation, version)

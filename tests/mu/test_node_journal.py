@@ -6,8 +6,11 @@ import trio.testing
 
 from events.catalogue import NodeJoined, NodeLeft, NodeSource, StackStarted
 from events.engine import OutcomeUnknown
+from events.engine.memory import MemoryEngine
 from events.log import Log, StreamConflict
+from events.recorder import EngineProcessRecorder
 from events.streams import node_stream
+from events.verify import examine
 from mu.node_journal import NodeJournal
 from projections.membership import Membership
 from tests.entries import open_log
@@ -22,6 +25,24 @@ def clock() -> trio.testing.MockClock:
 
 async def join(log: Log) -> NodeJournal:
     return await NodeJournal.join(log, Membership(), public_key="key", address="10.0.0.1", port=7000)
+
+
+async def test_each_node_at_an_address_has_a_hash_of_its_own_whatever_its_key():
+    engine = MemoryEngine()
+    log = open_log(engine)
+    membership, nodes = Membership(), list[str]()
+    for public_key in ("key", "another key", "key", "a third key"):
+        journal = await NodeJournal.join(
+            log, membership, public_key=public_key, address="10.0.0.1", port=7000
+        )
+        nodes.append(journal.node)
+        if public_key != "another key":
+            await journal.leave()
+        membership = Membership()
+        for entry in log.replay():
+            membership.apply(entry)
+    assert len(set(nodes)) == len(nodes)
+    assert examine(EngineProcessRecorder(engine)).disagreements == ()
 
 
 def started(journal: NodeJournal, revision: int) -> StackStarted:
