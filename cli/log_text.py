@@ -43,13 +43,19 @@ def verified_lines(verified: Verified) -> Iterator[str]:
         yield _line("signer", signer_text(signer))
     for disagreement in verified.disagreements:
         yield _line("disagrees", f"position {disagreement.position}: {printable(disagreement.problem)}")
+    if verified.position < verified.head.position:
+        yield _line("checked", f"up to position {verified.position} only: too much disagrees")
     if not verified.disagreements:
         yield _line("verified", "everything agrees")
 
 
 def signer_text(signer: Signer) -> str:
     """Who signed checkpoints, and whether the chain knows the key."""
-    known = "a usage signer on chain" if signer.is_usage_signer else "joined in the log alone"
+    known = {
+        True: "a usage signer on chain",
+        False: "joined in the log alone",
+        None: "perhaps known to the chain: not all could be read",
+    }[signer.is_usage_signer]
     return f"{printable(signer.public_key)}, {counted(signer.checkpoints, 'checkpoint')}, {known}"
 
 

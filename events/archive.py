@@ -14,6 +14,7 @@ from events.codec import recorded_at
 from events.engine import Conflict, Engine, KeyExists, OutcomeUnknown
 from events.export import describe, export
 from events.log_keys import DEFAULT_PREFIX, LogKeys
+from events.record import hash_record
 from events.recorder import EngineProcessRecorder
 from events.segment_files import read_back
 from events.segment_store import SegmentStore
@@ -135,6 +136,9 @@ class Archive:
                 keys = [key for key, _ in transaction.scan(start, end, limit=MAX_DELETES_PER_TRANSACTION)]
                 if not keys:
                     return
+                last = transaction.get(self._keys.entry(segment.last_position))
+                if last is None or hash_record(last) != segment.last_hash:
+                    raise CopyDiffers(f"{segment.name} is of another log than the entries; they stay")
                 for key in keys:
                     transaction.delete(key)
                 try:

@@ -301,6 +301,19 @@ class LogFileDecoder:
         self.read_bytes += count
 
 
+TRAILER_BYTES = _TRAILER.size + CHECKSUM_BYTES
+"""How long the trailer is, at the end of the file."""
+
+
+def read_header(data: bytes) -> Header:
+    """What these bytes, the whole header, say. Raises `InvalidLogFile`."""
+    decoder = LogFileDecoder()
+    decoder.feed(data)
+    if not isinstance(header := decoder.next_item(), Header) or decoder.trailing_data:
+        raise InvalidLogFile("the header is of another length")
+    return header
+
+
 def header_bytes(region: str) -> int:
     """How long the header of a region's file is."""
     return _START.size + len(region.encode()) + _SPAN.size + CHECKSUM_BYTES

@@ -32,6 +32,7 @@ def check_file(segment: Segment, store: SegmentStore | None = None) -> None:
         raise InvalidLogFile(f"it has {size} bytes, and should have {segment.file_bytes}")
     header, trailer = read_back(store, segment.name)
     noted = (
+        segment.region,
         segment.first_position,
         segment.last_position,
         segment.previous_hash,
@@ -39,6 +40,7 @@ def check_file(segment: Segment, store: SegmentStore | None = None) -> None:
         segment.checksum,
     )
     found = (
+        header.region,
         header.first_position,
         header.last_position,
         header.previous_hash,

@@ -18,7 +18,15 @@ import msgspec
 from contract.errors import DecodeError, InvalidInput
 from events.engine import Snapshot
 from events.engine.closing import ClosedAtExit
-from events.log_file import FRAME_HEAD_BYTES, InvalidLogFile, header_bytes, read_frame, read_frame_head
+from events.log_file import (
+    FRAME_HEAD_BYTES,
+    TRAILER_BYTES,
+    InvalidLogFile,
+    header_bytes,
+    read_frame,
+    read_frame_head,
+    read_header,
+)
 from events.log_keys import LogKeys
 from events.segment_store import SegmentStore, SegmentUnavailable, open_store
 
@@ -111,6 +119,7 @@ class _OpenSegment:
         self._index: list[tuple[int, int, int]] = []
         """The first position, first byte and size in bytes of each frame so far."""
         self._next_position, self._next_start = segment.first_position, header_bytes(segment.region)
+        self._is_checked = False
 
     def frame(self, position: int) -> tuple[int, tuple[bytes, ...]]:
         """See `SegmentReader.frame`."""
@@ -118,6 +127,7 @@ class _OpenSegment:
         if not segment.first_position <= position <= segment.last_position:
             raise InvalidLogFile(f"it should not have position {position}")
         with self._lock:
+            self._check_ends()
             while self._next_position <= position:
                 self._read_head()
             first, start, count = self._index[bisect_right(self._index, position, key=itemgetter(0)) - 1]
@@ -127,6 +137,20 @@ class _OpenSegment:
         if not first <= position < first + len(records):
             raise InvalidLogFile(f"it has no position {position}")
         return first, records
+
+    def _check_ends(self) -> None:
+        """That it is the file which the note tells of. What is between its ends has checksums of its own."""
+        if self._is_checked:
+            return
+        segment = self._segment
+        header = read_header(self._read(0, header_bytes(segment.region)))
+        found = (header.region, header.first_position, header.last_position, header.previous_hash)
+        if found != (segment.region, segment.first_position, segment.last_position, segment.previous_hash):
+            raise InvalidLogFile("it is another file than was archived")
+        trailer = self._read(segment.file_bytes - TRAILER_BYTES, TRAILER_BYTES)
+        if not trailer.endswith(segment.last_hash + segment.checksum):
+            raise InvalidLogFile("it does not end as the file that was archived")
+        self._is_checked = True
 
     def _read_head(self) -> None:
         """Add the next frame to the index."""

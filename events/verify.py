@@ -10,6 +10,7 @@ from events.log_keys import Head
 from events.record import Record, UnreadableRecord
 from events.recorder import EngineProcessRecorder
 from events.segment_files import check_file
+from events.segment_store import SegmentUnavailable
 from events.segments import Segment
 from events.verification import Verification, Verified
 
@@ -30,8 +31,9 @@ def examine(
 ) -> Verified:
     """Check the whole log as it stands now; `progress` is told the position that was reached, now and then.
 
-    A segment whose file is damaged, or not the one that the log notes, is one disagreement, and no record is taken from
-    it. Stops after `MAX_DISAGREEMENTS`. Raises `DecodeError` for a note of a segment, and what engine and store raise.
+    A segment whose file is not there, damaged, or not the one that the log notes, is one disagreement, and no record is
+    taken from it. Stops after `MAX_DISAGREEMENTS`. Raises `DecodeError` for a note of a segment, and what the engine
+    raises.
     """
     beyond = recorder.beyond_head()
     head = Head(*recorder.head())
@@ -43,9 +45,9 @@ def examine(
         before = verification.position
         if archived and archived[0].first_position <= before + 1:
             segment = archived.popleft()
-            problem = _damage(segment) if segment.last_position > before else None
-            if problem is not None:
-                verification.lose(before + 1, segment.last_position, problem, segment.last_hash)
+            damage = _damage(recorder, segment) if segment.last_position > before else None
+            if damage is not None:
+                verification.lose(before + 1, segment.last_position, *damage)
                 continue
         wanted = min(READ_BATCH_ENTRIES, head.position - before)
         if archived:
@@ -70,13 +72,21 @@ def examine(
     return verification.finish(head)
 
 
-def _damage(segment: Segment) -> str | None:
-    """What is wrong with a segment's file."""
+def _damage(recorder: EngineProcessRecorder, segment: Segment) -> tuple[str, bytes | None] | None:
+    """What is wrong with a segment's file, or with the note of it; and the hash of the last entry, if it is known."""
+    name = f"the segment up to position {segment.last_position}"
     try:
         check_file(segment)
     except InvalidLogFile as error:
-        last, location = segment.last_position, segment.location
-        return f"the segment up to position {last}, {segment.name} at {location}: {error}"
+        return f"{name}, {segment.name} at {segment.location}: {error}", segment.last_hash
+    except SegmentUnavailable as error:
+        problem = f"{name} cannot be read, {error}; put it back, or say where it is with `mu log relocate`"
+        return problem, segment.last_hash
+    # its entries may still be in the engine, and other ones
+    last = _record_at(recorder, segment.last_position)
+    if last is None or last.hash != segment.last_hash:
+        problem = f"{name}, {segment.name} at {segment.location}: it is of another log"
+        return problem, None if last is None else last.hash
     return None
 
 

@@ -63,7 +63,9 @@ class Replay:
         # with an engine of its own, so that no checkpoint of a node's is trusted
         self._runner = Runner(Log(self._recorder, lambda: 0), MemoryEngine(), RunnerLimits())
         self._position = FIRST_POSITION - 1
-        for entry in _readable(Log(self._recorder, lambda: 0), self._verified.head.position):
+        unread = self._verified.unread
+        last = unread[0][0] - 1 if unread else self._verified.head.position
+        for entry in _readable(Log(self._recorder, lambda: 0), last):
             self._runner.feed([entry])
             self._accounts.add(entry)
             if isinstance(entry.event, Retracted):

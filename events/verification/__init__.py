@@ -17,10 +17,13 @@ from events.verification.scopes import ScopesVerification
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
     """What was checked: the log's head, how many entries, checkpoints and chain events there are, in how many scopes,
-    and who signed the checkpoints; and all that disagrees.
+    and who signed the checkpoints; and all that disagrees. `position` is how far that went, which is not the head's
+    where too much disagreed; `unread` are the first and last positions of what could not be read.
     """
 
     head: Head
+    position: int
+    unread: tuple[tuple[int, int], ...]
     entries: int
     checkpoints: int
     signers: tuple[Signer, ...]
@@ -120,6 +123,8 @@ class Verification:
         signers = self._nodes.signers
         return Verified(
             head=head,
+            position=self.position,
+            unread=tuple(self._findings.lost),
             entries=self._entries,
             checkpoints=sum(signer.checkpoints for signer in signers),
             signers=signers,

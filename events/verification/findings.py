@@ -28,8 +28,8 @@ class Findings:
         self.position = FIRST_POSITION - 1
         self.disagreements: list[Disagreement] = []
         self._record_at = record_at
-        self._lost: list[tuple[int, int]] = []
-        """First and last positions, in order."""
+        self.lost: list[tuple[int, int]] = []
+        """First and last positions of what could not be read, in order."""
 
     def disagree(self, problem: str, position: int | None = None) -> None:
         """Something does not fit, at the present position unless another is named."""
@@ -37,20 +37,22 @@ class Findings:
 
     def lose(self, first: int, last: int) -> None:
         """What comes next could not be read."""
-        self._lost.append((first, last))
+        self.lost.append((first, last))
         self.position = last
 
     def has_lost(self, *, since: int = FIRST_POSITION - 1) -> bool:
         """Whether anything after a position could not be read."""
-        return bool(self._lost) and self._lost[-1][1] > since
+        return bool(self.lost) and self.lost[-1][1] > since
 
     def is_lost(self, position: int) -> bool:
         """Whether the record at a position could not be read."""
-        return any(first <= position <= last for first, last in self._lost)
+        return any(first <= position <= last for first, last in self.lost)
 
     def record_before(self, position: int) -> Record | None:
         """The record at a position before the present one; None if there is none, or that is no such position."""
-        return self._record_at(position) if position < self.position else None
+        if position >= self.position or self.is_lost(position):
+            return None
+        return self._record_at(position)
 
     def chain_event_before(self, position: int) -> ChainEvent | None:
         """The chain event in such a record."""

@@ -25,11 +25,13 @@ from events.verification.findings import Findings
 
 
 class Signer(msgspec.Struct, frozen=True):
-    """A key that has signed checkpoints; `is_usage_signer`: the chain knows it, as it was a region's usage signer."""
+    """A key that has signed checkpoints. `is_usage_signer`: the chain knows it, as it was the region's usage signer;
+    None where what could not be read may say so.
+    """
 
     public_key: str
     checkpoints: int
-    is_usage_signer: bool
+    is_usage_signer: bool | None
 
 
 class NodesVerification:
@@ -46,8 +48,11 @@ class NodesVerification:
     @property
     def signers(self) -> tuple[Signer, ...]:
         """Who has signed checkpoints."""
-        known = set(self._usage_signers.values())
-        return tuple(Signer(key, count, key in known) for key, count in sorted(self._checkpoints.items()))
+        known = dict.fromkeys(self._usage_signers.values(), True)
+        otherwise = None if self._findings.has_lost() else False
+        return tuple(
+            Signer(key, count, known.get(key, otherwise)) for key, count in sorted(self._checkpoints.items())
+        )
 
     def add(self, stream: str, source: Source, event: Event) -> None:
         """Check the event at the present position."""

@@ -2,6 +2,7 @@ from collections.abc import Iterable, Iterator
 from itertools import count
 from pathlib import Path
 
+import msgspec
 import pytest
 from eventsourcing.persistence import Tracking
 
@@ -258,6 +259,33 @@ def test_the_file_of_a_segment_has_the_time_of_its_last_record(memory: MemoryEng
     archive(memory, 8, tmp_path)
     header, _ = read_back(FolderStore(tmp_path), segments(memory)[0].name)
     assert header.created_at == log.read(7, 1)[0].recorded_at
+
+
+def test_what_is_noted_of_another_log_is_named_and_takes_nothing_away(memory: MemoryEngine, tmp_path: Path):
+    fill(memory, 20)
+    records = log_records(memory)
+    other = MemoryEngine()
+    fill(other, 20, reason_characters=4)
+    archive(other, 8, tmp_path)
+    with memory.begin() as transaction:
+        transaction.put(LogKeys().segment(1), msgspec.msgpack.encode(segments(other)[0]))
+        transaction.commit()
+    [found] = examine(EngineProcessRecorder(memory)).disagreements
+    assert (found.position, "of another log" in found.problem) == (1, True)
+    with pytest.raises(CopyDiffers, match="they stay"):
+        archive(memory, 15, tmp_path)
+    assert log_records(memory) == records
+
+
+def test_a_note_of_another_region_is_named(memory: MemoryEngine, tmp_path: Path):
+    fill(memory, 20)
+    archive(memory, 8, tmp_path)
+    with memory.begin() as transaction:
+        note = msgspec.structs.replace(segments(memory)[0], region="another")
+        transaction.put(LogKeys().segment(1), msgspec.msgpack.encode(note))
+        transaction.commit()
+    [found] = examine(EngineProcessRecorder(memory)).disagreements
+    assert "another file than was archived" in found.problem
 
 
 def damage(path: Path, how: str) -> None:
