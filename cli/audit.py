@@ -125,7 +125,7 @@ def _report_lines(report: Report) -> Iterator[str]:
             f"{counted(verified.chain_events, 'event')} in {counted(verified.scopes, 'scope')}, {report.scopes} whole",
         ),
         ("signatures", counted(verified.checkpoints, "checkpoint")),
-        *(("signer", signer_text(signer)) for signer in verified.signers),
+        *(("signer", signer_text(signer, verified)) for signer in verified.signers),
         ("accounts", ", ".join(f"{count} {name}" for name, count in report.accounts.items()) or "none"),
         ("charges", _charges(report)),
     ]

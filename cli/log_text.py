@@ -40,7 +40,7 @@ def verified_lines(verified: Verified) -> Iterator[str]:
     yield _line("chain", f"{counted(verified.chain_events, 'event')} in {counted(verified.scopes, 'scope')}")
     yield _line("checkpoints", str(verified.checkpoints))
     for signer in verified.signers:
-        yield _line("signer", signer_text(signer))
+        yield _line("signer", signer_text(signer, verified))
     for disagreement in verified.disagreements:
         yield _line("disagrees", f"position {disagreement.position}: {printable(disagreement.problem)}")
     if verified.position < verified.head.position:
@@ -49,13 +49,12 @@ def verified_lines(verified: Verified) -> Iterator[str]:
         yield _line("verified", "everything agrees")
 
 
-def signer_text(signer: Signer) -> str:
+def signer_text(signer: Signer, verified: Verified) -> str:
     """Who signed checkpoints, and whether the chain knows the key."""
-    known = {
-        True: "a usage signer on chain",
-        False: "joined in the log alone",
-        None: "perhaps known to the chain: not all could be read",
-    }[signer.is_usage_signer]
+    if signer.region is not None:
+        known = f"the usage signer of {printable(signer.region)} on chain"
+    else:
+        known = "perhaps known to the chain" if verified.unread else "joined in the log alone"
     return f"{printable(signer.public_key)}, {counted(signer.checkpoints, 'checkpoint')}, {known}"
 
 

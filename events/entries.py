@@ -98,6 +98,11 @@ class EngineRecorder(Recorder):
             found = next(snapshot.scan(*self._entry_range(start, None), limit=1), None)
         return None if found is None else NUMBER.unpack_from(found[0], len(found[0]) - NUMBER.size)[0]
 
+    def places(self) -> int:
+        """How many entries the streams' indexes name. Reads them all."""
+        with self._reading() as snapshot:
+            return sum(1 for _ in snapshot.scan(self._streams, self._streams + b"\xff" * 9))
+
     def misplaced(self, records: Sequence[tuple[int, Record]]) -> list[int]:
         """The positions, of these records, that are not those which the streams' indexes name."""
         places = {

@@ -21,15 +21,18 @@ def no_progress(_position: int) -> None:
 
 
 def region_of(recorder: EngineProcessRecorder) -> str:
-    """The region whose log this is: the scope of a `RegionCreated` near its beginning; empty if there is none."""
-    for _, record in recorder.records(1, READ_BATCH_RECORDS):
-        if record.topic == RegionCreated.__name__:
-            try:
-                event = codec.decode(record.state).event
-            except DecodeError:
-                continue
-            if isinstance(event, RegionCreated):
-                return event.scope
+    """The region whose log this is: the scope of its first `RegionCreated`; empty if there is none."""
+    start = 1
+    while records := recorder.records(start, READ_BATCH_RECORDS):
+        for _, record in records:
+            if record.topic == RegionCreated.__name__:
+                try:
+                    event = codec.decode(record.state).event
+                except DecodeError:
+                    continue
+                if isinstance(event, RegionCreated):
+                    return event.scope
+        start = records[-1][0] + 1
     return ""
 
 

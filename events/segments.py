@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from operator import itemgetter
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -44,12 +44,12 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
     size of its file, and the file's name in the store at `location`.
     """
 
-    first_position: int
-    last_position: int
+    first_position: Annotated[int, msgspec.Meta(ge=1)]
+    last_position: Annotated[int, msgspec.Meta(ge=1)]
     previous_hash: bytes
     last_hash: bytes
     checksum: bytes
-    file_bytes: int
+    file_bytes: Annotated[int, msgspec.Meta(ge=TRAILER_BYTES)]
     region: str
     location: str
     name: str

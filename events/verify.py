@@ -14,8 +14,7 @@ from events.segment_store import SegmentUnavailable
 from events.segments import Segment
 from events.verification import Verification, Verified
 
-MAX_DISAGREEMENTS = 1000
-"""A damaged log is not read on to find more."""
+MISPLACED = "is not the entry that its stream's index names"
 
 
 class BrokenLog(MuError):
@@ -40,7 +39,7 @@ def examine(
     archived = deque(recorder.segments())
     verification = Verification(lambda position: _record_at(recorder, position))
     while verification.position < head.position:
-        if len(verification.disagreements) >= MAX_DISAGREEMENTS:
+        if verification.is_full:
             return verification.result(head)
         before = verification.position
         if archived and archived[0].first_position <= before + 1:
@@ -61,7 +60,7 @@ def examine(
                 if position <= head.position:
                     verification.add(position, record)
             for position in recorder.misplaced(records):
-                verification.disagree(position, "is not the entry that its stream's index names")
+                verification.disagree(position, MISPLACED)
         if verification.position == before:
             break
         progress(verification.position)
@@ -69,6 +68,9 @@ def examine(
         verification.disagree(
             beyond, f"comes after the head of the log, which names position {head.position}"
         )
+    elif verification.position == head.position and (places := recorder.places()) > head.position:
+        problem = f"is the last entry, but the streams' indexes name {places - head.position} more"
+        verification.disagree(head.position, problem)
     return verification.finish(head)
 
 
@@ -102,6 +104,8 @@ def _add_singly(recorder: EngineProcessRecorder, verification: Verification, las
         if not records or records[0][0] > last:
             return
         verification.add(*records[0])
+        for position in recorder.misplaced(records):
+            verification.disagree(position, MISPLACED)
 
 
 def _record_at(recorder: EngineProcessRecorder, position: int) -> Record | None:

@@ -78,6 +78,7 @@ class Replay:
     async def compare(self, marketplace: Marketplace, progress: Progress = no_progress) -> None:
         """Compare the accounts with the chain's, and ask it for the transactions. Raises `ChainUnavailable`."""
         comparison = ChainComparison(marketplace)
+        comparison.programs(self._verified.old_scopes)
         await comparison.accounts(self._accounts)
         entries = _readable(Log(self._recorder, lambda: 0), self._position)
         await comparison.transactions(entries, self._retracted, progress)

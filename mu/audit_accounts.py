@@ -61,6 +61,19 @@ class ChainEntry(msgspec.Struct, frozen=True):
     event: ChainEvent
 
 
+def _in_possible_slots(entries: Iterable[ChainEntry]) -> list[ChainEntry]:
+    """A scope's events in order with slots in order: one that has landed again after a fork died may have done so in an
+    earlier slot than the log says.
+    """
+    lowest: dict[str, int] = {}
+    found: list[ChainEntry] = []
+    for entry in reversed(list(entries)):
+        slot = min(entry.slot, lowest.get(entry.event.scope, entry.slot))
+        lowest[entry.event.scope] = slot
+        found.append(msgspec.structs.replace(entry, slot=slot) if slot < entry.slot else entry)
+    return found[::-1]
+
+
 class AccountsAudit:
     """Takes the entries of a log in order; `finish` then rebuilds and recomputes, and fills the other attributes."""
 
@@ -96,7 +109,7 @@ class AccountsAudit:
         """The log ends here."""
         # each scope is followed by itself, so that the slots of several are mixed in a log
         live = sorted(
-            (entry for entry in self._entries if entry.position not in self._retracted),
+            _in_possible_slots(entry for entry in self._entries if entry.position not in self._retracted),
             key=lambda entry: entry.slot,
         )
         self._known = {entry.event.scope for entry in live}
@@ -118,11 +131,12 @@ class AccountsAudit:
         waiting = list(entries)
         while waiting:
             left = [entry for entry in waiting if not self._fits(entry, hash_at)]
-            if len(left) < len(waiting):
-                waiting = left
-                continue
-            first, *waiting = waiting
-            self._add_misfit(first, hash_at)
+            if len(left) == len(waiting):
+                for entry in left:
+                    if not self._fits(entry, hash_at):
+                        self._add_misfit(entry, hash_at)
+                return
+            waiting = left
 
     def _fits(self, entry: ChainEntry, hash_at: HashAt) -> bool:
         try:

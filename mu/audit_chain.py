@@ -1,6 +1,6 @@
 """Compares what a log says with the chain: the accounts that follow from it, and the transactions that it names."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -49,6 +49,11 @@ class ChainComparison:
     def result(self) -> Compared:
         """What has been found so far."""
         return Compared(self._accounts, self._transactions, tuple(self._differing))
+
+    def programs(self, old_scopes: Mapping[str, int]) -> None:
+        """Those of an earlier program are not the chain's: their events have no hash that could be compared."""
+        for scope, position in old_scopes.items():
+            self._differ(position, f"the events of {scope} are not in a form that the chain's program logs")
 
     async def accounts(self, audited: AccountsAudit) -> None:
         """Compare the rebuilt accounts. Raises `ChainUnavailable`."""

@@ -33,11 +33,18 @@ class RegionFolder(msgspec.Struct, frozen=True):
 
     @property
     def log_location(self) -> str:
-        """Where the engine of the log is (`mu.log_location`): where `keep_log_at` said, in this folder otherwise."""
+        """Where the engine of the log is (`mu.log_location`): where `keep_log_at` said, in this folder otherwise.
+
+        Raises `InvalidInput` for a file that says nothing of the kind.
+        """
+        file = self.root / LOCATION_FILE
         try:
-            return (self.root / LOCATION_FILE).read_text().strip()
+            location = file.read_bytes().decode(errors="replace").strip()
         except FileNotFoundError:
             return str(self.log)
+        if not is_on_tikv(location):
+            raise InvalidInput(str(file), "must hold the tikv:// address at which the region's log is kept")
+        return location
 
     def keep_log_at(self, location: str, field: str) -> None:
         """Keep the region's log at a location on TiKV, from its first entry on.
@@ -58,12 +65,15 @@ class RegionFolder(msgspec.Struct, frozen=True):
         finally:
             engine.close()
         self.root.mkdir(parents=True, exist_ok=True)
-        (self.root / LOCATION_FILE).write_text(location + "\n")
+        unfinished = self.root / f"{LOCATION_FILE}.new"
+        unfinished.write_text(location + "\n")
+        # whole or not at all: a killed process must not leave an empty one
+        unfinished.rename(self.root / LOCATION_FILE)
 
     @property
     def holds_region(self) -> bool:
         """Whether there is a region in the folder."""
-        return self.log.is_dir() or (self.root / LOCATION_FILE).is_file()
+        return (self.log / DATA_FILE).is_file() or (self.root / LOCATION_FILE).is_file()
 
     @property
     def chain(self) -> Path:

@@ -49,10 +49,10 @@ def revision_of(entry: Entry) -> Revision | None:
     """What `entry` says of those before it, None if it is like most entries."""
     match entry.event:
         case Retracted(positions=positions):
-            return Revision(entry.position, tuple(gone for gone in positions if gone < entry.position))
-        case ProjectionEventSkipped(name=name, position=position) if position < entry.position:
+            return Revision(entry.position, tuple(gone for gone in positions if 0 < gone < entry.position))
+        case ProjectionEventSkipped(name=name, position=position) if 0 < position < entry.position:
             return Revision(entry.position, (position,), name)
-        case ProjectionRetried(name=name, position=position) if position < entry.position:
+        case ProjectionRetried(name=name, position=position) if 0 < position < entry.position:
             return Revision(entry.position, (), name, position)
         case _:
             return None

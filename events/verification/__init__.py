@@ -18,7 +18,8 @@ from events.verification.scopes import ScopesVerification
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
     """What was checked: the log's head, how many entries, checkpoints and chain events there are, in how many scopes,
     and who signed the checkpoints; and all that disagrees. `position` is how far that went, which is not the head's
-    where too much disagreed; `unread` are the first and last positions of what could not be read.
+    where too much disagreed; `unread` are the first and last positions of what could not be read. `old_scopes` are
+    those of an earlier program, with the positions of their first events: their content is believed.
     """
 
     head: Head
@@ -29,6 +30,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     signers: tuple[Signer, ...]
     chain_events: int
     scopes: int
+    old_scopes: dict[str, int]
     disagreements: tuple[Disagreement, ...]
 
 
@@ -90,7 +92,7 @@ class Verification:
             findings.disagree(f"a {kind(recorded.event)} is called {record.topic}")
         is_old = self._is_old(record.state, recorded)
         if isinstance(recorded.event, (ChainEvent, Finalized, Retracted)):
-            self._scopes.add(recorded.event, is_old=is_old)
+            self._scopes.add(recorded.source, recorded.event, is_old=is_old)
         self._nodes.add(record.stream, recorded.source, recorded.event)
 
     def lose(self, first: int, last: int, problem: str, last_hash: bytes | None = None) -> None:
@@ -104,9 +106,9 @@ class Verification:
         self._findings.disagree(problem, position)
 
     @property
-    def disagreements(self) -> list[Disagreement]:
-        """All that disagrees so far."""
-        return self._findings.disagreements
+    def is_full(self) -> bool:
+        """Whether so much disagrees that no more is told."""
+        return self._findings.is_full
 
     def finish(self, head: Head) -> Verified:
         """The log ends here, and says that `head` is its head."""
@@ -130,7 +132,8 @@ class Verification:
             signers=signers,
             chain_events=self._scopes.events,
             scopes=self._scopes.count,
-            disagreements=tuple(self.disagreements),
+            old_scopes=self._scopes.old,
+            disagreements=tuple(self._findings.disagreements),
         )
 
     def _check_stream(self, record: Record) -> None:

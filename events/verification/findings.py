@@ -14,6 +14,10 @@ RecordAt = Callable[[int], Record | None]
 """The record at a position of the same log."""
 
 
+MAX_DISAGREEMENTS = 1000
+"""A log with more is damaged, and not read on to find them."""
+
+
 class Disagreement(msgspec.Struct, frozen=True):
     """Something in the log that does not fit the rest, and where."""
 
@@ -33,7 +37,13 @@ class Findings:
 
     def disagree(self, problem: str, position: int | None = None) -> None:
         """Something does not fit, at the present position unless another is named."""
-        self.disagreements.append(Disagreement(self.position if position is None else position, problem))
+        if not self.is_full:
+            self.disagreements.append(Disagreement(self.position if position is None else position, problem))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much disagrees that no more is told."""
+        return len(self.disagreements) >= MAX_DISAGREEMENTS
 
     def lose(self, first: int, last: int) -> None:
         """What comes next could not be read."""

@@ -9,6 +9,7 @@ from events.catalogue import (
     Event,
     Finalized,
     NodeJoined,
+    NodeLeft,
     NodeLost,
     NodeSource,
     ProjectionEventSkipped,
@@ -19,19 +20,18 @@ from events.catalogue import (
     kind,
 )
 from events.checkpoints import is_signed
+from events.log import FIRST_POSITION
 from events.node import node_hash
 from events.streams import stream_of
 from events.verification.findings import Findings
 
 
 class Signer(msgspec.Struct, frozen=True):
-    """A key that has signed checkpoints. `is_usage_signer`: the chain knows it, as it was the region's usage signer;
-    None where what could not be read may say so.
-    """
+    """A key that has signed checkpoints; and the region whose usage signer it was on chain, None if it was none's."""
 
     public_key: str
     checkpoints: int
-    is_usage_signer: bool | None
+    region: str | None
 
 
 class NodesVerification:
@@ -41,28 +41,34 @@ class NodesVerification:
         self._findings = findings
         self._keys: dict[str, str] = {}
         """Of the nodes that have joined, by their hashes."""
+        self._generations: dict[str, int] = {}
+        self._announced: dict[str, str] = {}
+        """Who has called another node lost, in a stream in which it is to join next."""
         self._checkpoints: dict[str, int] = {}
-        self._usage_signers: dict[bytes, str] = {}
-        """By the hashes of the events that made them that."""
+        self._usage_signers: dict[bytes, tuple[str, str]] = {}
+        """Their keys and regions, by the hashes of the events that made them that."""
 
     @property
     def signers(self) -> tuple[Signer, ...]:
         """Who has signed checkpoints."""
-        known = dict.fromkeys(self._usage_signers.values(), True)
-        otherwise = None if self._findings.has_lost() else False
-        return tuple(
-            Signer(key, count, known.get(key, otherwise)) for key, count in sorted(self._checkpoints.items())
-        )
+        regions = dict(self._usage_signers.values())
+        return tuple(Signer(key, count, regions.get(key)) for key, count in sorted(self._checkpoints.items()))
 
     def add(self, stream: str, source: Source, event: Event) -> None:
         """Check the event at the present position."""
+        self._announcement(stream, source, event)
         match event:
             case NodeJoined():
                 self._joined(event)
             case CheckpointSigned():
                 self._checkpoint(event)
+            case ProjectionRetried() | ProjectionEventSkipped():
+                if not FIRST_POSITION <= event.position < self._findings.position:
+                    self._findings.disagree(
+                        f"a {kind(event)} of position {event.position}, which is not before it"
+                    )
             case UsageSignerCreated():
-                self._usage_signers[event.event_hash] = event.signer
+                self._usage_signers[event.event_hash] = (event.signer, event.scope)
             case Retracted():
                 for position in event.positions:
                     if (gone := self._findings.chain_event_before(position)) is not None:
@@ -75,6 +81,7 @@ class NodesVerification:
     def _joined(self, event: NodeJoined) -> None:
         if self._keys.setdefault(event.node, event.public_key) != event.public_key:
             self._findings.disagree(f"{event.node} has joined before, with another key")
+        self._generations[event.node] = event.generation
         try:
             is_named = event.node == node_hash(event.address, event.port, event.generation)
         except (ValueError, OverflowError):
@@ -83,6 +90,18 @@ class NodesVerification:
             self._findings.disagree(
                 f"{event.node} is not the hash of the node's address, port and generation"
             )
+
+    def _announcement(self, stream: str, source: Source, event: Event) -> None:
+        """A node that is about to join calls its key's earlier ones lost, in the same append."""
+        announced = self._announced.get(stream)
+        if isinstance(event, NodeLost) and isinstance(source, NodeSource):
+            self._announced[stream] = source.node
+            return
+        if announced is not None:
+            del self._announced[stream]
+            joins = isinstance(event, NodeJoined) and event.node == announced
+            if not joins and not self._findings.has_lost():
+                self._findings.disagree(f"{announced} has called another node lost, and does not join next")
 
     def _checkpoint(self, event: CheckpointSigned) -> None:
         findings = self._findings
@@ -114,12 +133,18 @@ class NodesVerification:
                 return
             case _:
                 pass
-        if source.node not in self._keys and not self._findings.has_lost():
-            self._findings.disagree(f"a {kind(event)} by {source.node}, which has not joined")
+        joined = self._generations.get(source.node)
+        if joined is None:
+            if not self._findings.has_lost():
+                self._findings.disagree(f"a {kind(event)} by {source.node}, which has not joined")
+        elif joined != source.generation or (isinstance(event, NodeLeft) and joined != event.generation):
+            self._findings.disagree(f"a {kind(event)} of another generation than {joined} of {source.node}")
 
     def _place(self, stream: str, event: Event) -> None:
         expected = stream_of(event, self._keys.get)
-        if expected is None and isinstance(event, NodeLost) and not self._findings.has_lost():
-            self._findings.disagree(f"{event.node} is called lost, and has not joined")
+        if isinstance(event, NodeLost):
+            joined = self._generations.get(event.node)
+            if joined != event.generation and not (joined is None and self._findings.has_lost()):
+                self._findings.disagree(f"{event.node} is called lost, and has not joined in this generation")
         if expected is not None and stream != expected:
             self._findings.disagree(f"a {kind(event)} in the stream {stream} belongs in {expected}")

@@ -3,11 +3,10 @@
 import msgspec
 
 from contract.errors import DecodeError
-from events.catalogue import ChainEvent, Finalized, Retracted
+from events.catalogue import ChainEvent, ChainSource, Finality, Finalized, Retracted, Source
 from events.log import FIRST_POSITION
 from events.program_bytes import event_hash
 from events.record import ZERO_HASH
-from events.upcast import FIRST_VERSION, UPCASTERS
 from events.verification.findings import Findings
 
 
@@ -18,10 +17,12 @@ class _Scope(msgspec.Struct):
     sequence: int = 0
     hash: bytes = ZERO_HASH
     finalized: int = 0
+    pending: dict[int, int] = msgspec.field(default_factory=dict[int, int])
+    """The positions of the events that are not final, by their sequences."""
     old_position: int | None = None
     """The first event in an old version of its kind."""
     is_present: bool = False
-    """Whether there is one in the present version of a kind that has older ones."""
+    """Whether there is one in the present version of its kind: the first program had none of those."""
 
 
 class ScopesVerification:
@@ -37,7 +38,16 @@ class ScopesVerification:
         """How many scopes there are."""
         return len(self._scopes)
 
-    def add(self, event: ChainEvent | Finalized | Retracted, *, is_old: bool) -> None:
+    @property
+    def old(self) -> dict[str, int]:
+        """The scopes of another program, whose events have no hash that could be checked; with the first of each."""
+        return {
+            address: scope.old_position
+            for address, scope in self._scopes.items()
+            if scope.old_position is not None
+        }
+
+    def add(self, source: Source, event: ChainEvent | Finalized | Retracted, *, is_old: bool) -> None:
         """Check the event at the present position; `is_old`: it was stored in an old version of its kind."""
         scope = self._scopes.setdefault(event.scope, _Scope())
         match event:
@@ -48,6 +58,10 @@ class ScopesVerification:
             case _:
                 self.events += 1
                 self._sequence(scope, event)
+                if isinstance(source, ChainSource) and source.finality is Finality.FINALIZED:
+                    _finalize(scope, event.sequence)
+                else:
+                    scope.pending[event.sequence] = self._findings.position
                 self._version(scope, event, is_old=is_old)
                 if not is_old:
                     self._content(event)
@@ -70,8 +84,7 @@ class ScopesVerification:
         """What another program logged cannot be checked; but a scope is of one program."""
         if is_old and scope.old_position is None:
             scope.old_position = self._findings.position
-        if not is_old:
-            scope.is_present |= (type(event).__name__, FIRST_VERSION) in UPCASTERS
+        scope.is_present |= not is_old
         if scope.is_present and scope.old_position is not None:
             self._findings.disagree(
                 f"an old version of its event, in a scope of the present program's: {event.scope}",
@@ -91,28 +104,33 @@ class ScopesVerification:
             )
 
     def _retracted(self, scope: _Scope, event: Retracted) -> None:
+        """No more than the first thing that is wrong is told."""
         findings = self._findings
-        name = f"a retraction of the events {event.first_sequence} to {event.last_sequence} of {event.scope}"
-        is_last = event.last_sequence == scope.sequence or findings.has_lost(since=scope.position)
-        if not is_last or event.first_sequence > event.last_sequence:
+        first, last = event.first_sequence, event.last_sequence
+        name = f"a retraction of the events {first} to {last} of {event.scope}"
+        is_last = last == scope.sequence or findings.has_lost(since=scope.position)
+        if not is_last or not 1 <= first <= last:
             findings.disagree(f"{name}, the last of which is {scope.sequence}")
-        if event.first_sequence <= scope.finalized:
+            return
+        if first <= scope.finalized:
             findings.disagree(f"{name}, which are finalized up to {scope.finalized}")
-        if len(event.positions) != event.last_sequence - event.first_sequence + 1:
+            return
+        if len(event.positions) != last - first + 1:
             findings.disagree(f"{name} names {len(event.positions)} positions")
-        for sequence, position in enumerate(event.positions, event.first_sequence):
-            is_first = sequence == event.first_sequence
-            if findings.is_lost(position):
-                if is_first:
-                    # what its event followed on is lost too
-                    scope.sequence, scope.position = sequence - 1, FIRST_POSITION - 1
-                continue
-            retracted = findings.chain_event_before(position)
-            if retracted is None or (retracted.scope, retracted.sequence) != (event.scope, sequence):
+            return
+        for sequence, position in enumerate(event.positions, first):
+            if scope.pending.get(sequence) != position and not findings.is_lost(position):
                 findings.disagree(f"{name} names position {position}, which is not event {sequence}")
-            elif is_first:
-                scope.position, scope.sequence = findings.position, sequence - 1
-                scope.hash = retracted.previous_hash
+                return
+        before = findings.chain_event_before(event.positions[0])
+        if before is None:
+            # what its event followed on is lost too
+            scope.position = FIRST_POSITION - 1
+        else:
+            scope.position, scope.hash = findings.position, before.previous_hash
+        scope.sequence = first - 1
+        for sequence in range(first, last + 1):
+            scope.pending.pop(sequence, None)
 
     def _finalized(self, scope: _Scope, event: Finalized) -> None:
         is_known = event.sequence <= scope.sequence or self._findings.has_lost(since=scope.position)
@@ -121,4 +139,10 @@ class ScopesVerification:
                 f"event {event.sequence} of {event.scope} is called finalized, "
                 f"after {scope.finalized} was, and {scope.sequence} is the last"
             )
-        scope.finalized = max(scope.finalized, event.sequence)
+            return
+        _finalize(scope, event.sequence)
+
+
+def _finalize(scope: _Scope, sequence: int) -> None:
+    scope.finalized = max(scope.finalized, sequence)
+    scope.pending = {pending: at for pending, at in scope.pending.items() if pending > sequence}

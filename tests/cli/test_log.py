@@ -68,9 +68,7 @@ def test_verify_tells_who_signed(folder: Path):
     lines = succeed("verify", "--folder", folder).stdout.splitlines()
     assert f"signer      {NODE_KEY.pubkey()}, 1 checkpoint, joined in the log alone" in lines
     document = json.loads(succeed("verify", "--folder", folder, "--json").stdout)
-    assert document["signers"] == [
-        {"public_key": str(NODE_KEY.pubkey()), "checkpoints": 1, "is_usage_signer": False}
-    ]
+    assert document["signers"] == [{"public_key": str(NODE_KEY.pubkey()), "checkpoints": 1, "region": None}]
 
 
 def test_verify_names_each_disagreement_and_fails(folder: Path):

@@ -31,12 +31,13 @@ from events.checkpoints import sign
 from events.engine.memory import MemoryEngine
 from events.log import Log
 from events.log_keys import LogKeys
+from events.node import node_hash
 from events.program_bytes import event_hash
 from events.record import Record
 from events.recorder import EngineProcessRecorder
 from events.streams import PROJECTIONS_STREAM
-from events.verification.findings import Disagreement
-from events.verify import MAX_DISAGREEMENTS, BrokenLog, examine, verify
+from events.verification.findings import MAX_DISAGREEMENTS, Disagreement
+from events.verify import BrokenLog, examine, verify
 from tests.entries import NODES, STACKS, append_all, joined, open_log, place_of, source_of
 from tests.events.logs import (
     NODE,
@@ -136,7 +137,9 @@ def test_a_log_of_rubbish_is_not_read_to_its_end():
     append_all(open_log(engine), [joined(0)] * (MAX_DISAGREEMENTS + 600))
     for position in range(1, MAX_DISAGREEMENTS + 601):
         replace(engine, position, b"junk")
-    assert MAX_DISAGREEMENTS <= len(disagreements(engine)) < MAX_DISAGREEMENTS + 600
+    verified = examine(EngineProcessRecorder(engine))
+    assert len(verified.disagreements) == MAX_DISAGREEMENTS
+    assert verified.position < verified.head.position
 
 
 @pytest.mark.parametrize(("version", "topic"), [(2, "NodeJoined"), (1, "NodeLeft")])
@@ -253,7 +256,7 @@ def test_a_node_joins_in_the_stream_of_its_key_under_the_hash_of_its_place():
         for changed in ({"port": 7003}, {"port": 2**60}, {"address": "nowhere"}, {"generation": -1})
     ]
     for event in forged:
-        [problem] = after_joins(place_of(other), NodeSource(other.node, 1), event)
+        [problem] = after_joins(place_of(other), NodeSource(other.node, event.generation), event)
         assert "is not the hash of the node's address" in problem
 
 
@@ -271,11 +274,60 @@ def test_what_any_node_may_record_needs_one_that_has_joined(event: Event):
     assert "by nobody, which has not joined" in problem
 
 
+@pytest.mark.parametrize(
+    ("generation", "event"),
+    [
+        (2, StackStarted(node=FIRST, **ONCE)),
+        (2, NodeLeft(node=FIRST, generation=1)),
+        (1, NodeLeft(node=FIRST, generation=2)),
+        (2, FINAL),
+    ],
+)
+def test_what_a_node_says_is_of_the_generation_in_which_it_joined(generation: int, event: Event):
+    [problem] = after_joins(place_of(event), NodeSource(FIRST, generation), event)
+    assert "of another generation than 1" in problem
+
+
+def test_who_calls_a_node_lost_joins_next():
+    engine = MemoryEngine()
+    log = open_log(engine)
+    again = msgspec.structs.replace(joined(0), generation=2, node=node_hash("10.0.0.1", 7000, 2))
+    append_all(log, [joined(0)])
+    stream = place_of(joined(0))
+    log.append(stream, 1, [(NodeSource(again.node, 2), LOST), (NodeSource(again.node, 2), again)])
+    assert disagreements(engine) == ()
+    gone = NodeLost(node=again.node, generation=2)
+    log.append(
+        stream,
+        3,
+        [
+            (NodeSource("nobody", 3), gone),
+            (NodeSource(again.node, 2), NodeLeft(node=again.node, generation=2)),
+        ],
+    )
+    [found] = disagreements(engine)
+    assert found.problem == "nobody has called another node lost, and does not join next"
+    wrong = msgspec.structs.replace(LOST, generation=7)
+    assert any(
+        "not joined in this generation" in one for one in after_joins(stream, NodeSource(FIRST, 1), wrong)
+    )
+
+
+@pytest.mark.parametrize("position", [-1, 0, 4, 5])
+def test_what_is_said_of_a_projection_is_of_an_entry_before(position: int):
+    for event in (
+        ProjectionRetried(name="stacks", position=position, reason="so"),
+        ProjectionEventSkipped(name="stacks", position=position, reason="so"),
+    ):
+        [problem] = after_joins(PROJECTIONS_STREAM, NodeSource(FIRST, 1), event)
+        assert "which is not before it" in problem
+
+
 def test_a_node_is_lost_after_it_has_joined_and_that_may_be_said_before_one_joins():
     assert after_joins(place_of(LOST), NodeSource("about to join", 2), LOST) == []
     unknown = NodeLost(node="nobody", generation=1)
     [problem] = after_joins(place_of(joined(0)), NodeSource(FIRST, 1), unknown)
-    assert problem == "nobody is called lost, and has not joined"
+    assert problem == "nobody is called lost, and has not joined in this generation"
 
 
 @pytest.mark.parametrize("event", [*OWN, LOST, *SAID, FINAL])
@@ -356,6 +408,15 @@ def _made_up_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
         ([chain(A, 1), Finalized(scope=A, sequence=1), retracted(A, 1, 1, [1])], 3, "finalized up to 1"),
         ([chain(A, 1), Finalized(scope=A, sequence=2)], 2, "called finalized"),
         ([chain(A, 1), chain(A, 2), Finalized(scope=A, sequence=2), Finalized(scope=A, sequence=1)], 4, "called"),
+        ([chain(A, 1), retracted(A, 1, 0, [])], 2, "the last of which is 1"),
+        ([chain(A, 1), retracted(A, 0, 1, [1, 1])], 2, "the last of which is 1"),
+        ([chain(A, 1), retracted(A, 1, 1, [1, 1])], 2, "names 2 positions"),
+        ([chain(A, 1), chain(A, 2), retracted(A, 1, 2, [2, 1])], 3, "position 3, which is not event 1"),
+        (
+            [chain(A, 1), retracted(A, 1, 1, [1]), chain(A, 1, 2), retracted(A, 1, 1, [1]), chain(A, 1, 3)],
+            4,
+            "position 2, which is not event 1",
+        ),
     ],
 )  # fmt: skip
 def test_chain_events_follow_the_programs_sequence(events: list[Event], position: int, problem: str):
@@ -387,6 +448,42 @@ def history(acts: list[tuple[str, int]]) -> list[Event]:
             happened.append(chain(scope, len(events) + 1, fork, previous_fork))
             events.append((len(happened), fork))
     return happened
+
+
+@pytest.mark.usefixtures("_made_up_hashes")
+def test_what_came_as_finalized_is_not_retracted():
+    engine = written([])
+    log = open_log(engine)
+    log.append(A, 0, [(ChainSource(5, "s", 0, Finality.FINALIZED), chain(A, 1))])
+    append_all(log, [retracted(A, 1, 1, [2])])
+    [found] = disagreements(engine)
+    assert "which are finalized up to 1" in found.problem
+
+
+@pytest.mark.usefixtures("_made_up_hashes")
+def test_a_retraction_of_very_many_is_one_disagreement():
+    engine = written([chain(A, 1), retracted(A, 1, 1, [1] * 100_000)])
+    [found] = disagreements(engine)
+    assert "names 100000 positions" in found.problem
+
+
+@pytest.mark.usefixtures("_made_up_hashes")
+def test_what_is_wrong_after_something_was_lost_is_named():
+    engine = written([chain(A, 1), chain(A, 2), chain(A, 3), chain(A, 5), chain(A, 6, previous_fork=3)])
+    replace(engine, 3, b"junk")
+    problems = [found.problem for found in disagreements(engine)]
+    assert len(problems) == 3
+    assert "event 5 of scope a comes after event 3" in problems[1]
+    assert "hash of the event before" in problems[2]
+
+
+def test_a_streams_index_that_names_more_than_there_is_is_named(engine: MemoryEngine):
+    with engine.begin() as transaction:
+        place = LogKeys().streams + place_of(joined(0)).encode() + b"\0" + (601).to_bytes(8, "big")
+        transaction.put(place, (9999).to_bytes(8, "big"))
+        transaction.commit()
+    [found] = disagreements(engine)
+    assert (found.position, "name 1 more" in found.problem) == (600, True)
 
 
 @pytest.mark.usefixtures("_made_up_hashes")
@@ -499,13 +596,13 @@ def test_who_signed_is_told_and_whether_the_chain_knows_the_key(signing: tuple[M
         log.append(stream, log.version(stream), [(NodeSource(node, 1), checkpoint)])
     verified = examine(EngineProcessRecorder(engine))
     assert verified.disagreements == ()
-    told = {signer.public_key: (signer.checkpoints, signer.is_usage_signer) for signer in verified.signers}
-    assert told == {key: (2, True), other_key: (1, False)}
+    told = {signer.public_key: (signer.checkpoints, signer.region) for signer in verified.signers}
+    assert told == {key: (2, CREATED.scope), other_key: (1, None)}
     gone = Retracted(scope=CREATED.scope, first_sequence=2, last_sequence=2, positions=(4,))
     log.append(CREATED.scope, 2, [(NodeSource(NODE, 1), gone)])
     verified = examine(EngineProcessRecorder(engine))
     assert verified.disagreements == ()
-    assert not any(signer.is_usage_signer for signer in verified.signers)
+    assert not any(signer.region for signer in verified.signers)
 
 
 def test_the_bytes_of_an_event_are_those_that_mu_writes(engine: MemoryEngine):

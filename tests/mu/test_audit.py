@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from eventsourcing.persistence import StoredEvent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from solders.pubkey import Pubkey
@@ -22,6 +23,7 @@ from events.catalogue import (
     RegionUpdated,
     Retracted,
     Source,
+    StackDeployed,
     UsageReported,
 )
 from events.engine import Engine
@@ -29,12 +31,13 @@ from events.engine.memory import MemoryEngine
 from events.log import Entry
 from events.recorder import EngineProcessRecorder
 from mu.audit import Replay, Report, part
-from mu.audit_accounts import AccountsAudit
+from mu.audit_accounts import AccountsAudit, ChainEntry, HashAt
 from mu.audit_transactions import TransactionsCompared
 from mu.marketplace import Marketplace, MemoryFilter, TransactionStatus
 from projections.runner import PROJECTIONS
 from tests.contract.world import TERMS
 from tests.entries import append_all, events, joined, open_log
+from tests.events.make_fixtures import path as fixture
 from tests.mu.audited import LoggedWorld, altered, append, signature, world
 
 NODE = NodeSource("node", 1)
@@ -205,6 +208,60 @@ def test_what_died_with_a_fork_counts_for_nothing(audited: LoggedWorld):
     )
     append(log, last.stream, (NODE, retracted))
     assert rebuilt(engine).disagreements == []
+
+
+def test_an_event_that_landed_in_an_earlier_slot_after_its_fork_died_is_in_its_place(audited: LoggedWorld):
+    """The log keeps the slot in which it was seen first."""
+    entries = [entry for entry in audited.log.replay() if entry.stream == str(audited.region)]
+    seen, following = entries[3], entries[4]
+    assert isinstance(following.source, ChainSource)
+    later = following.source.slot + 1
+
+    def moved(entry: Entry) -> tuple[Source, Event]:
+        source = entry.source
+        if entry.position == seen.position and isinstance(source, ChainSource):
+            source = msgspec.structs.replace(source, slot=later, finality=Finality.CONFIRMED)
+        return source, entry.event
+
+    audit = rebuilt(altered(audited.log, moved))
+    assert not any("next event" in one.problem or "balance" in one.problem for one in audit.disagreements)
+    assert audited.region in audit.scopes
+
+
+def test_many_misfits_in_one_slot_take_no_square_of_the_time(audited: LoggedWorld):
+    attempts = 0
+
+    class Counting(AccountsAudit):
+        def _fits(self, entry: ChainEntry, hash_at: HashAt) -> bool:
+            nonlocal attempts
+            attempts += 1
+            return super()._fits(entry, hash_at)
+
+    audit = Counting()
+    last = next(entry for entry in audited.log.replay() if isinstance(entry.event, StackDeployed))
+    for number in range(1, 201):
+        event = msgspec.structs.replace(last.event, scope=str(Pubkey([number] * 32)), sequence=9)
+        audit.add(msgspec.structs.replace(last, position=number, event=event))
+    audit.finish(lambda position: None)
+    assert len(audit.disagreements) == 200
+    assert attempts <= 2 * 200
+
+
+async def test_events_of_an_earlier_program_are_none_of_the_chains():
+    """Their hashes cannot be checked: who alters an event could call it one of those."""
+    audited = world()
+    state = fixture("RegionCreated", 1).read_bytes()
+    plain = msgspec.msgpack.decode(state)
+    plain["event"] |= {"scope": "another", "sequence": 1, "previous_hash": bytes(32)}
+    stored = StoredEvent("another", 1, "RegionCreated", msgspec.msgpack.encode(plain))
+    engine = altered(audited.log, lambda entry: (entry.source, entry.event))
+    EngineProcessRecorder(engine).insert_events([stored])
+    assert replayed(engine).verified.disagreements == ()
+    found = (await compared(audited, engine)).disagreements
+    assert any(
+        "the events of another are not in a form that the chain's program logs" in one.problem
+        for one in found
+    )
 
 
 def test_a_chain_event_that_a_node_claims_is_named(audited: LoggedWorld):

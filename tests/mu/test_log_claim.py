@@ -10,7 +10,7 @@ from events.engine import Conflict, Engine, EngineError, KeyExists, OutcomeUnkno
 from events.engine.lmdb import LmdbEngine
 from events.engine.memory import MemoryEngine
 from mu.log_claim import MAX_ATTEMPTS, claim, claimed_by
-from tests.entries import SCOPE, append_all, open_log, region_created
+from tests.entries import SCOPE, append_all, joined, open_log, region_created
 from tests.tikv import new_tikv_engine
 
 OURS, THEIRS = (str(Pubkey([number] * 32)) for number in (1, 2))
@@ -40,7 +40,7 @@ def test_a_log_is_the_regions_that_claims_it_first(engine: Engine):
 
 
 def test_a_log_that_nobody_claimed_is_the_regions_whose_events_it_has(engine: Engine):
-    append_all(open_log(engine), [region_created()])
+    append_all(open_log(engine), [joined(0)] * 600 + [region_created()])
     with pytest.raises(InvalidInput, match=f"of the region {SCOPE}"):
         claim(engine, OURS)
     claim(engine, SCOPE)
