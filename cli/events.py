@@ -17,6 +17,7 @@ from events.verify import BrokenLog
 from mu.region_folder import OpenLog, find_region_folder, open_log
 
 DEFAULT_TAIL_ENTRIES = 20
+MAX_TAIL_ENTRIES = 1_000_000_000
 POLL_SECONDS = 0.2
 NOTHING = "no entry matches"
 
@@ -31,7 +32,12 @@ def events() -> None:
 @filter_options
 @json_option
 @click.option(
-    "--lines", "-n", type=click.IntRange(0), default=DEFAULT_TAIL_ENTRIES, show_default=True, help="How many"
+    "--lines",
+    "-n",
+    type=click.IntRange(0, MAX_TAIL_ENTRIES),
+    default=DEFAULT_TAIL_ENTRIES,
+    show_default=True,
+    help="How many",
 )
 @click.option("--all", "everything", is_flag=True, help="From the first entry on.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with what happens, until Ctrl-C.")
@@ -91,12 +97,15 @@ def _until(log: Log, head: int, wanted: EntryFilter) -> Iterator[Entry]:
 
 def _last(log: Log, head: int, wanted: EntryFilter, count: int) -> list[Entry]:
     """The last `count` entries up to `head` that are wanted, in order."""
-    return list(islice(filter(wanted.matches, _newest_first(log, head)), count))[::-1]
+    return list(islice(filter(wanted.matches, _newest_first(log, head, count)), count))[::-1]
 
 
-def _newest_first(log: Log, head: int) -> Iterator[Entry]:
+def _newest_first(log: Log, head: int, expected: int) -> Iterator[Entry]:
+    # those before the expected ones may be archived, where they cannot be reached
+    batch = max(1, min(expected, READ_BATCH_ENTRIES))
     while head >= FIRST_POSITION:
-        first = max(FIRST_POSITION, head - READ_BATCH_ENTRIES + 1)
+        first = max(FIRST_POSITION, head - batch + 1)
+        batch = READ_BATCH_ENTRIES
         yield from reversed(log.read(first, head - first + 1))
         head = first - 1
 

@@ -54,6 +54,8 @@ def verify(folder: Path, as_json: bool) -> None:
     each position that disagrees.
     """
     with open_log(find_region_folder(folder)) as opened:
+        if opened.log.head().position < FIRST_POSITION and opened.recorder.beyond_head() is None:
+            raise InvalidInput("--folder", f"the log of {folder} has no entries")
         verified = examine(opened.recorder, progress=progress_lines("verified", opened.log.head().position))
     if as_json:
         click.echo(
@@ -91,6 +93,8 @@ def export_(file: str, folder: Path, first: int | None, resume: bool) -> None:
         if file == STANDARD_STREAM:
             if resume:
                 raise InvalidInput("--resume", "needs a file that can be read, not the standard output")
+            if sys.stdout is None:
+                raise InvalidInput("FILE", "is the standard output, which is closed")
             sys.stdout.buffer.writelines(whole())
             sys.stdout.buffer.flush()
             return
@@ -115,7 +119,7 @@ def _export_to_file(
     # before the file is made: bad positions must leave nothing behind
     pieces = None if resume else whole()
     try:
-        with path.open("r+b" if path.exists() else "w+b") as output:
+        with naming(str(path)), path.open("r+b" if path.exists() else "w+b") as output:
             if pieces is None:
                 rest = resume_export(recorder, output, progress=progress)
                 pieces = whole() if rest is None else rest
@@ -125,6 +129,13 @@ def _export_to_file(
             return output.tell()
     except OSError as error:
         raise InvalidInput(str(path), f"cannot be written ({error.strerror})") from error
+    except MuError:
+        if not resume:
+            path.unlink()
+        raise
+    except KeyboardInterrupt:
+        click.echo(f"mu: {printable(str(path))} has a part of it; go on with --resume", err=True)
+        raise
 
 
 @log.command(name="import")
@@ -142,14 +153,16 @@ def import_(file: str, folder: Path, resume: bool) -> None:
         target = find_region_folder(folder)
     except InvalidInput:
         target = RegionFolder(folder / DATA_FOLDER)
-    is_new = not target.root.exists()
+    is_new, is_new_folder = not target.root.exists(), not folder.exists()
     try:
         with target.locked(), open_log(target) as opened, naming(file):
             progress = progress_lines("imported", None)
             imported = LogImport(opened.engine, resume=resume, progress=progress).run(pieces)
-    except MuError:
+    except (MuError, KeyboardInterrupt):
         if is_new and _is_empty(target):
-            shutil.rmtree(target.root)
+            shutil.rmtree(folder if is_new_folder else target.root)
+        elif is_new:
+            click.echo("mu: the entries before that are in the log; go on with --resume", err=True)
         raise
     already = f", {imported.present} were there already" if imported.present else ""
     step("log", f"{counted(imported.added, 'entry', 'entries')} imported{already}")

@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import click
 
@@ -57,8 +58,18 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     # a person who watches a local region needs no line for each request that it makes of itself
     logging.getLogger("httpx").setLevel(logging.ERROR)
+    # a person who asks for a state does not ask how it came about
+    logging.getLogger("projections.runner").setLevel(logging.ERROR)
     try:
+        _check_text(sys.argv[1:])
         mu()
+    except OSError as error:
+        # a full disk, a name too long, a folder that is a file
+        where = f"{printable(str(error.filename))}: " if error.filename is not None else ""
+        click.echo(f"mu: {where}{error.strerror or error}", err=True)
+        with suppress(OSError):
+            sys.stdout.close()
+        sys.exit(EXIT_FAILED)
     except (MuError, BaseExceptionGroup) as error:
         found = expected(error)
         if found is None:
@@ -66,6 +77,15 @@ def main() -> None:
         # an RPC node may have written a part of it
         click.echo(f"mu: {printable(str(found))}", err=True)
         sys.exit(EXIT_BAD_INPUT if isinstance(found, InvalidInput) else EXIT_FAILED)
+
+
+def _check_text(arguments: Sequence[str]) -> None:
+    """Names and texts that are not UTF-8 cannot be kept, nor shown. Raises `InvalidInput`."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise InvalidInput(printable(argument), "is not UTF-8") from None
 
 
 def expected(error: BaseException) -> MuError | None:

@@ -11,7 +11,7 @@ import trio
 import yaml
 
 from cli.log_text import progress_lines
-from cli.output import difference_text, folder_option, json_option, step, to_plain
+from cli.output import difference_text, folder_option, json_option, printable, step, to_plain
 from cli.tables import counted, table
 from contract.errors import MuError
 from events.catalogue import ProjectionEventSkipped, ProjectionRetried
@@ -21,6 +21,7 @@ from mu.projection_journal import check_reason, say
 from mu.region_folder import OpenLog, find_region_folder, open_log
 from projections.differences import Difference, differences, plain_state
 from projections.history import Past, parse_moment, position_of, state_at
+from projections.parking import Parked
 from projections.projection import Projection
 from projections.rebuild import Rebuilding
 from projections.runner import PROJECTIONS, Runner, RunnerLimits
@@ -110,7 +111,7 @@ def show(name: str, folder: Path, moment: str | None, as_json: bool) -> None:
         return
     click.echo(f"{name} at position {past.position}, checksum {checksum[:CHECKSUM_CHARACTERS]}")
     if past.parked is not None:
-        click.echo(f"stopped at position {past.parked.position}:\n{past.parked.traceback}")
+        _show_parked(past.parked)
     click.echo(yaml.safe_dump(state, sort_keys=False, default_flow_style=False, allow_unicode=True).rstrip())
 
 
@@ -184,7 +185,7 @@ def rebuild(name: str, folder: Path, only_compare: bool, as_json: bool) -> None:
         for difference in found:
             click.echo(difference_text(difference))
         if rebuilding.parked is not None:
-            click.echo(f"stopped at position {rebuilding.parked.position}:\n{rebuilding.parked.traceback}")
+            _show_parked(rebuilding.parked)
         if not only_compare:
             click.echo("the rebuilt one is in place")
     if only_compare and found:
@@ -255,6 +256,12 @@ async def _watch(opened: OpenLog, kind: type[Projection[Any]], as_json: bool) ->
             sys.stdout.flush()
     except KeyboardInterrupt:
         return
+
+
+def _show_parked(parked: Parked) -> None:
+    click.echo(f"stopped at position {parked.position}:")
+    for line in parked.traceback.splitlines():
+        click.echo(printable(line))
 
 
 def _show_change(position: int, difference: Difference, as_json: bool) -> None:

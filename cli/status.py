@@ -18,7 +18,7 @@ def status(folder: Path, as_json: bool) -> None:
     """Show how the node of a region stands; exit code 1 if something is wrong."""
     found = read_status(find_region_folder(folder).root)
     if found is None:
-        raise InvalidInput("folder", f"no node has run in {folder} yet")
+        raise InvalidInput("--folder", f"no node has run in {folder} yet")
     age_seconds = max(0.0, (wall_clock_milliseconds() - found.written_at) / 1000)
     running = age_seconds <= MAX_AGE_SECONDS and not found.left
     if as_json:

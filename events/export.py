@@ -42,6 +42,8 @@ def describe(
     """The header for the positions from `first` to `last` (the end). Raises `InvalidInput` where there are none."""
     head, head_hash = recorder.head()
     last = head if last is None else last
+    if first > head + 1:
+        raise InvalidInput("--from", f"must be a position of the log, from 1 to {head + 1}")
     if not 1 <= first <= last + 1 or last > head:
         raise InvalidInput(
             "--from", f"the positions {first} to {last} are not in the log, which has 1 to {head}"

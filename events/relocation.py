@@ -41,8 +41,9 @@ def relocate(
         raise InvalidInput("--to", f"{target.location} is where the segments are noted already")
     found = [segment for segment in noted if segment.location in sources]
     if not found:
-        known = ", ".join(sorted({segment.location for segment in noted})) or "nowhere: nothing was archived"
-        raise InvalidInput("--from", f"the log has no segments at {source}; they are at {known}")
+        known = ", ".join(sorted({segment.location for segment in noted}))
+        where = f"they are at {known}" if known else "nothing was archived"
+        raise InvalidInput("--from", f"the log has no segments at {source}; {where}")
     for segment in found:
         _check(segment, target)
         on_checked(segment)

@@ -29,7 +29,7 @@ def open_source(text: str, field: str) -> Iterator[EngineProcessRecorder]:
         return
     path = Path(text)
     if path.is_dir():
-        with _closing(open_engine(find_region_folder(path).log_location, field)) as recorder:
+        with _closing(open_engine(find_region_folder(path, field).log_location, field)) as recorder:
             yield _with_entries(recorder, text, field)
         return
     if not path.is_file():

@@ -109,11 +109,11 @@ def resolve(
     A `websocket_url` of the configuration belongs to its `json_rpc_url`: another URL's is derived.
     `processed` is taken as `confirmed`, the least that mu acts on.
     """
-    field = "--url" if url else f"{config.source}: json_rpc_url"
-    rpc_url = url or config.json_rpc_url or "mainnet-beta"
+    field = "--url" if url is not None else f"{config.source}: json_rpc_url"
+    rpc_url = url if url is not None else config.json_rpc_url or "mainnet-beta"
     rpc_url = MONIKERS.get(rpc_url, rpc_url)
     rpc = _split_url(field, rpc_url, ("http", "https"), f"name {_KNOWN_URLS}")
-    if config.websocket_url and not url:
+    if config.websocket_url and url is None:
         pubsub_url = config.websocket_url
         _split_url(
             f"{config.source}: websocket_url", pubsub_url, ("ws", "wss"), "write one, or leave it empty"

@@ -17,7 +17,7 @@ def say(log: Log, public_key: str, event: ProjectionRetried | ProjectionEventSki
         (e.event for e in log.newest_first(node_stream(public_key)) if isinstance(e.event, NodeJoined)), None
     )
     if joined is None:
-        raise InvalidInput("folder", "its node never joined the region, so it cannot say anything there")
+        raise InvalidInput("--folder", "its node never joined the region, so it cannot say anything there")
     source = NodeSource(joined.node, joined.generation)
     [position] = log.append(PROJECTIONS_STREAM, log.version(PROJECTIONS_STREAM), [(source, event)])
     return position

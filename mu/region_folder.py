@@ -11,10 +11,11 @@ import msgspec
 
 from contract.errors import InvalidInput
 from events.engine import Engine
+from events.engine.lmdb import DATA_FILE
 from events.log import Log
 from events.recorder import EngineProcessRecorder
 from mu.log_claim import claimed_by
-from mu.log_location import open_engine, split_tikv
+from mu.log_location import is_on_tikv, open_engine, split_tikv
 from projections.runner import Runner, RunnerLimits
 
 DATA_FOLDER = ".mu"
@@ -104,19 +105,22 @@ class RegionFolder(msgspec.Struct, frozen=True):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise InvalidInput(
-                    "folder", f"{self.root} is in use by another `mu run`; stop that first"
+                    "--folder", f"{self.root} is in use by another `mu run`; stop that first"
                 ) from None
             yield
         finally:
             os.close(lock)
 
 
-def find_region_folder(folder: Path) -> RegionFolder:
-    """The region's folder that `folder` is, or holds as `.mu`. Raises `InvalidInput` where there is none."""
+def find_region_folder(folder: Path, field: str = "--folder") -> RegionFolder:
+    """The region's folder that `folder` is, or holds as `.mu`.
+
+    Raises `InvalidInput`, for what `field` names, where there is none.
+    """
     for candidate in (folder / DATA_FOLDER, folder):
         if (region := RegionFolder(candidate)).holds_region:
             return region
-    raise InvalidInput("--folder", f"{folder} holds no region; name the folder of a `mu run`")
+    raise InvalidInput(field, f"{folder} holds no region; name the folder of a `mu run`")
 
 
 def wall_clock_milliseconds() -> int:

@@ -56,7 +56,9 @@ def explain(text: str, log: Log, runner: Runner) -> Explanation:
         found = _causes(log, lambda: NodeCauses(name))
         now = _node_now(name, runner)
     if not found:
-        raise InvalidInput("SUBJECT", f"{text} is no route, stack or node that this region's log knows")
+        raise InvalidInput(
+            "ROUTE|STACK|NODE", f"{text} is no route, stack or node that this region's log knows"
+        )
     return Explanation(text, tuple(now), tuple(found))
 
 
@@ -66,13 +68,13 @@ def parse_place(text: str) -> Place | None:
         path = urlsplit(text).path if "://" in text else text.partition("?")[0]
         if not path.startswith("/"):
             if "://" in text:
-                raise InvalidInput("SUBJECT", f"{text} has no path")
+                raise InvalidInput("ROUTE|STACK|NODE", f"{text} has no path")
             return None
         found = split_target(path)
     except (BadPath, ValueError) as error:
-        raise InvalidInput("SUBJECT", f"{text} is no path: {error}") from None
+        raise InvalidInput("ROUTE|STACK|NODE", f"{text} is no path: {error}") from None
     if isinstance(found, NotFound):
-        raise InvalidInput("SUBJECT", f"{text} has no gateway: a route is /STACK/GATEWAY/PATH")
+        raise InvalidInput("ROUTE|STACK|NODE", f"{text} has no gateway: a route is /STACK/GATEWAY/PATH")
     return Place(*found)
 
 
@@ -96,7 +98,7 @@ def _stack_now(name: str, place: Place | None, runner: Runner) -> Iterator[Line]
     for role, owner in zip(("runs on", "standby"), owners, strict=False):
         yield Line(role, _node_text(owner, runner))
     if not owners:
-        yield Line("runs on", "no node, as none has joined")
+        yield Line("runs on", "no node, as none is there")
     if routes is not None:
         yield from _ready_lines(routes)
 

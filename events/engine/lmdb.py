@@ -13,6 +13,9 @@ from events.engine import MAX_KEY_BYTES, OutcomeUnknown, Unavailable
 from events.engine.closing import ClosedAtExit
 from events.engine.transaction import BufferedTransaction, check_unchanged
 
+DATA_FILE = "data.mdb"
+"""In an engine's folder: that there is one."""
+
 DEFAULT_MAP_SIZE_BYTES = 64 * 1024**3
 """The most a file may grow to. It is address space, not disk: the file holds only what was written."""
 
@@ -255,7 +258,7 @@ def _check_complete(environment: lmdb.Environment, folder: Path) -> None:
     then the whole file is walked, with writers kept out.
     """
     needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
-    data_file = folder / "data.mdb"
+    data_file = folder / DATA_FILE
     if data_file.stat().st_size >= needed:
         return
     writer = environment.begin(write=True)

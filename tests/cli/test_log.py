@@ -18,6 +18,8 @@ from events.engine.lmdb import LmdbEngine
 from events.recorder import EngineProcessRecorder
 from events.verify import verify
 from mu.region_folder import RegionFolder, find_region_folder, open_log
+from tests.cli.mu_process import MU
+from tests.cli.mu_process import mu as mu_process
 from tests.events.logs import NODE, NODE_KEY, STREAM, append_failures, fill
 
 COUNT = 30
@@ -235,4 +237,88 @@ def test_what_cannot_be_exported_or_imported_leaves_nothing_behind(folder: Path,
     new = tmp_path / "new"
     refused = mu_log("import", file, "--folder", new)
     assert refused.exit_code != 0
-    assert not (new / ".mu").exists()
+    assert not new.exists()
+    new.mkdir()
+    refused = mu_log("import", file, "--folder", new)
+    assert refused.exit_code != 0
+    assert list(new.iterdir()) == []
+    alter(folder)
+    broken = tmp_path / "broken.mulog"
+    assert mu_log("export", broken, "--folder", folder).exit_code != 0
+    assert not broken.exists()
+
+
+def test_an_import_that_stops_says_how_to_go_on(folder: Path, tmp_path: Path):
+    file = tmp_path / "whole.mulog"
+    succeed("export", file, "--folder", folder)
+    file.write_bytes(file.read_bytes() + b"more")
+    done = mu_process("log", "import", file, "--folder", tmp_path / "new")
+    assert done.returncode == 1
+    assert "--resume" in done.stderr
+    assert "after the trailer" in done.stderr
+
+
+def test_what_is_resumed_is_named(folder: Path, tmp_path: Path):
+    file = tmp_path / "junk.mulog"
+    file.write_bytes(b"this is something else")
+    refused = mu_log("export", file, "--resume", "--folder", folder)
+    assert isinstance(refused.exception, DamagedLogFile)
+    assert str(refused.exception).startswith(str(file))
+    assert file.read_bytes() == b"this is something else"
+
+
+def test_a_log_that_is_lost_does_not_agree(folder: Path, tmp_path: Path):
+    LmdbEngine(tmp_path / "empty" / ".mu" / "log").close()
+    refused = mu_log("verify", "--folder", tmp_path / "empty")
+    assert isinstance(refused.exception, InvalidInput)
+    assert "no entries" in str(refused.exception)
+    (find_region_folder(folder).log / "data.mdb").unlink()
+    for command in (("log", "verify"), ("log", "stats"), ("events", "tail"), ("projections", "list")):
+        done = mu_process(*command, "--folder", folder)
+        assert done.returncode == 2
+        assert "holds no region" in done.stderr
+    assert not (folder / ".mu" / "log" / "data.mdb").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\xff\xfe", b"tikv"])
+def test_a_location_that_is_none_is_bad_input_and_nothing_is_made(
+    folder: Path, content: bytes, monkeypatch: pytest.MonkeyPatch
+):
+    (folder / ".mu" / "log-location").write_bytes(content)
+    monkeypatch.chdir(folder)
+    before = sorted(folder.rglob("*"))
+    done = mu_process("log", "verify", "--folder", folder)
+    assert done.returncode == 2
+    assert "log-location: must hold the tikv:// address" in done.stderr
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("log", "archive", "--before", "4", "--to", "ar\udcffch"),
+        ("log", "verify", "--folder", "gr\udcff"),
+        ("projections", "skip", "stacks", "--reason", "\udcff"),
+    ],
+)
+def test_what_is_not_utf_8_is_bad_input(arguments: tuple[str, ...]):
+    done = mu_process(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.endswith(": is not UTF-8\n")
+
+
+def test_what_the_system_refuses_is_said_without_a_traceback(folder: Path, tmp_path: Path):
+    (tmp_path / "file").touch()
+    succeed("export", tmp_path / "whole.mulog", "--folder", folder)
+    for arguments in (
+        ("log", "import", tmp_path / "whole.mulog", "--folder", tmp_path / "file" / "below"),
+        ("log", "verify", "--folder", tmp_path / ("x" * 300)),
+    ):
+        done = mu_process(*arguments)
+        assert done.returncode in (1, 2)
+        assert done.stderr.startswith("mu: ")
+        assert len(done.stderr.splitlines()) == 1
+    with Path("/dev/full").open("w") as full:
+        command = [*MU, "log", "stats", "--folder", str(folder)]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "mu: No space left on device\n")

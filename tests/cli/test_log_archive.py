@@ -119,6 +119,22 @@ def test_a_failure_half_way_loses_nothing(folder: Path, service: FakeS3, small_s
     assert read_all(folder, WHOLE) == before
 
 
+def test_what_is_not_archived_needs_no_segment(folder: Path, tmp_path: Path):
+    last = head(folder)
+    archived = ("log", "archive", "--before", f"{last - 2}", "--to", tmp_path / "gone", "--folder", folder)
+    assert run(*archived).exit_code == 0
+    shutil.rmtree(tmp_path / "gone")
+    assert run("events", "tail", "-n", "3", "--folder", folder).exit_code == 0
+    verified = run("log", "verify", "--json", "--folder", folder)
+    document = json.loads(verified.stdout)
+    assert [one["position"] for one in document["disagreements"]] == [1]
+    assert "`mu log relocate`" in document["disagreements"][0]["problem"]
+    assert document["unread"] == [[1, last - 3]]
+    audited = run("audit", "replay", "--json", folder)
+    assert audited.exit_code == 1
+    assert not json.loads(audited.stdout)["agrees"]
+
+
 def test_a_service_that_is_gone_fails_only_what_needs_it(folder: Path, service: FakeS3):
     location = f"s3://bucket/log?endpoint={service.endpoint}"
     last = head(folder)

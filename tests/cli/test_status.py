@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from cli.status import status
 from contract.errors import InvalidInput
 from events.chain.follower import Health
+from events.engine.lmdb import LmdbEngine
 from mu.status import STATUS_FILE, NodeStatus, encode_status
 from tests.mu.test_status import STATUS
 
@@ -24,7 +25,7 @@ WELL = msgspec.structs.replace(
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / ".mu" / "log").mkdir(parents=True)
+    LmdbEngine(tmp_path / ".mu" / "log").close()
     return tmp_path
 
 

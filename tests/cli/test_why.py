@@ -90,7 +90,7 @@ def test_a_node_by_hash_and_by_key_there_and_gone(folder: Path):
 def test_what_the_log_does_not_know_is_bad_input(folder: Path, subject: str):
     done = mu("why", subject, "--folder", folder)
     assert done.returncode == 2
-    assert done.stderr.startswith("mu: SUBJECT: ")
+    assert done.stderr.startswith("mu: ROUTE|STACK|NODE: ")
 
 
 @given(st.text(max_size=20))

@@ -99,7 +99,7 @@ def test_unless_all_are_there_nothing_is_changed(
 
 
 def test_what_cannot_be_meant(memory: MemoryEngine, tmp_path: Path):
-    with pytest.raises(InvalidInput, match=r"--from: .* nowhere"):
+    with pytest.raises(InvalidInput, match=r"--from: .* nothing was archived"):
         relocate(memory, str(tmp_path / "old"), FolderStore(tmp_path / "new"))
     archived(memory, tmp_path / "old", tmp_path / "other")
     with pytest.raises(InvalidInput, match=f"--from: .* they are at {tmp_path}/old, {tmp_path}/other"):

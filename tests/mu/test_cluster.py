@@ -124,7 +124,7 @@ def test_a_websocket_url_of_the_file_belongs_to_the_urls_of_the_file():
 
 @pytest.mark.parametrize(
     "url",
-    ["devnett", "ftp://a", "http://", "https://:8899", "http://a:b", "http://a:99999", "http://a:0", "http://[::1",
+    ["", "devnett", "ftp://a", "http://", "https://:8899", "http://a:b", "http://a:99999", "http://a:0", "http://[::1",
      "http://a b", "http://a\n", "http://ä", "http://a\0b", "//a", "ws://a", "http://1.2.3.400"],
 )  # fmt: skip
 def test_what_is_no_url(url: str):
@@ -132,6 +132,9 @@ def test_what_is_no_url(url: str):
         resolved(url)
     assert caught.value.field == "--url"
     assert str(caught.value).isprintable()
+    if not url:
+        # in the file that says nothing
+        return
     with pytest.raises(InvalidInput, match=r"config\.yml: json_rpc_url: "):
         resolve(SolanaConfig(source="config.yml", json_rpc_url=url), HOME)
 
