@@ -21,6 +21,7 @@ from events.recorder import EngineProcessRecorder
 from mu.audit import Parting, Replay, Report, part
 from mu.audit_source import TIKV_SCHEME, open_source
 from mu.audit_transactions import TransactionsCompared
+from mu.region_folder import find_region_folder
 
 CHECKSUM_CHARACTERS = 16
 
@@ -78,9 +79,7 @@ async def _compare(replayed: Replay, url: str, progress: Callable[[int], None]) 
 @json_option
 def diff(first: str, second: str, as_json: bool) -> None:
     """Name the first entry at which the logs A and B part. Exits with 1 if they do."""
-    if first == second or (
-        not first.startswith(TIKV_SCHEME) and Path(first).resolve() == Path(second).resolve()
-    ):
+    if _place(first, "A") == _place(second, "B"):
         raise InvalidInput("B", "is A")
     with _open(first, "A") as ours, _open(second, "B") as theirs:
         heads = {"A": ours.head(), "B": theirs.head()}
@@ -98,6 +97,14 @@ def diff(first: str, second: str, as_json: bool) -> None:
             step(name, _record_text(record) if record else missing)
     if parting is not None:
         raise AuditDisagrees(f"the logs part at position {parting.position}")
+
+
+def _place(source: str, field: str) -> str | Path:
+    """The same for two ways to write one source."""
+    if source.startswith(TIKV_SCHEME):
+        return source
+    path = Path(source)
+    return (find_region_folder(path, field).root if path.is_dir() else path).resolve()
 
 
 @contextmanager

@@ -73,7 +73,7 @@ def entry_json(entry: Entry) -> str:
 
 def entry_line(entry: Entry) -> str:
     """An entry as a line for a person."""
-    when = datetime.fromtimestamp(entry.recorded_at / 1000, UTC).strftime("%H:%M:%S")
+    when = datetime.fromtimestamp(entry.recorded_at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
     place = f"slot {entry.source.slot}" if isinstance(entry.source, ChainSource) else "node"
     fields = to_plain(entry.event)
     hidden = _HIDDEN if isinstance(entry.event, ChainEvent) else ("type", "scope")
@@ -106,7 +106,8 @@ def _fields(fields: dict[str, Any], title: str | None = None) -> Iterator[str]:
     shown = {name: value for name, value in fields.items() if name != "type"}
     width = max(map(len, shown), default=0)
     for name, value in shown.items():
-        yield f"{indent}{name:<{width}}  {printable(str(value))}"
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        yield f"{indent}{name:<{width}}  {printable(text)}"
 
 
 def difference_text(difference: Difference) -> str:

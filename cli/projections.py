@@ -13,7 +13,7 @@ import yaml
 from cli.log_text import progress_lines
 from cli.output import difference_text, folder_option, json_option, printable, step, to_plain
 from cli.tables import counted, table
-from contract.errors import MuError
+from contract.errors import InvalidInput, MuError
 from events.catalogue import ProjectionEventSkipped, ProjectionRetried
 from events.log import FIRST_POSITION
 from mu.identity import load_keypair
@@ -223,7 +223,11 @@ def _say(
         parked = runner.progress[name].parked
         if parked is None:
             raise NotStopped(f"the projection {name} has not stopped")
-        public_key = str(load_keypair(region.keypair("node")).pubkey())
+        keypair = region.keypair("node")
+        if not keypair.is_file():
+            problem = f"{keypair} is missing: the key of the region's node, in whose name this is said"
+            raise InvalidInput("--folder", problem)
+        public_key = str(load_keypair(keypair).pubkey())
         position = say(opened.log, public_key, kind(name=name, position=parked.position, reason=reason))
         step("log", f"{kind.__name__} at position {position}")
         runner.catch_up()

@@ -20,7 +20,7 @@ def test_an_entry_is_one_line_and_its_json_whole():
     append_all(log, [deployed(STACKS[0], b"\x01\x02"), failed])
     first, second = log.read()
     assert "\n" not in entry_line(second)
-    assert entry_line(first).split()[2:5] == ["slot", "5", "StackDeployed"]
+    assert entry_line(first).split()[1:6] == ["1970-01-01", "00:16:40", "slot", "5", "StackDeployed"]
     document = json.loads(entry_json(second))
     assert (document["kind"], document["event"]["reason"], document["position"]) == (
         "StackFailed",

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
-from contract.accounts import Region, Stack, UsageReport
+from contract.accounts import Provider, Region, Stack, UsageReport, decode_account
+from contract.errors import DecodeError
 from contract.terms import Prices
 from events.catalogue import (
     ChainEvent,
@@ -408,6 +410,53 @@ async def test_the_chains_accounts_agree_and_what_differs_is_named():
     assert re.fullmatch(
         rf"Region {audited.region}: base_url is \S+ on chain, and \S+ by the log", found.problem
     )
+
+
+def with_one_more_region(data: bytes) -> bytes:
+    """The account of a provider, altered where it counts its regions."""
+    provider = decode_account(data)
+    assert isinstance(provider, Provider)
+    more = msgspec.structs.replace(provider, region_count=provider.region_count + 1)
+    for place, byte in enumerate(data):
+        changed = data[:place] + bytes([(byte + 1) % 256]) + data[place + 1 :]
+        with suppress(DecodeError):
+            if decode_account(changed) == more:
+                return changed
+    raise AssertionError
+
+
+async def test_what_regions_change_elsewhere_is_compared_where_all_are_in_the_log():
+    audited = world()
+    data = audited.cluster.data(audited.provider)
+    audited.cluster.plant(audited.provider, with_one_more_region(bytes(data)))
+    [found] = (await compared(audited, audited.engine)).disagreements
+    assert "region_count" in found.problem
+
+
+async def test_a_log_of_nothing_on_chain_has_nothing_to_compare():
+    engine = MemoryEngine()
+    append_all(open_log(engine), [joined(0)])
+    [found] = (await compared(world(), engine)).disagreements
+    assert "nothing to compare" in found.problem
+
+
+async def test_of_what_was_retracted_the_chain_is_not_asked(audited: LoggedWorld):
+    engine = altered(audited.log, lambda entry: (entry.source, entry.event))
+    log = open_log(engine)
+    last = log.read(log.head().position, 1)[0]
+    assert isinstance(last.event, ChainEvent)
+    dead = msgspec.structs.replace(last.event, sequence=last.event.sequence + 1)
+    lost = signature(9999)
+    append(log, last.stream, (ChainSource(10_000, lost, 0, Finality.CONFIRMED), dead))
+    retracted = Retracted(
+        scope=dead.scope,
+        first_sequence=dead.sequence,
+        last_sequence=dead.sequence,
+        positions=(last.position + 1,),
+    )
+    append(log, last.stream, (NODE, retracted))
+    report = await compared(audited, engine, {lost: TransactionStatus(1, failed=True)})
+    assert not any(lost in one.problem for one in report.disagreements)
 
 
 async def test_a_chain_that_is_ahead_is_a_disagreement_of_its_scope_alone():
