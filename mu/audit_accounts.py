@@ -29,6 +29,7 @@ from contract.terms import MAX_LOCKS, NO_LOCK
 from events.catalogue import (
     ChainEvent,
     ChainSource,
+    CommissionUpdated,
     EscrowDeposited,
     EscrowSynced,
     RegionClosed,
@@ -51,6 +52,10 @@ HashAt = Callable[[int], bytes | None]
 
 class BalanceParts(MuError):
     """An event's balance does not follow from the one that its escrow had."""
+
+
+class ChargeParts(MuError):
+    """A report's charge does not follow from the terms and the commission that there were."""
 
 
 class ChainEntry(msgspec.Struct, frozen=True):
@@ -130,9 +135,17 @@ class AccountsAudit:
         """The log does not tell the order of events in a slot that are of several scopes: find one that fits."""
         waiting = list(entries)
         while waiting:
-            left = [entry for entry in waiting if not self._fits(entry, hash_at)]
-            if len(left) == len(waiting):
-                for entry in left:
+            # a change of the commission fits anywhere, and what was charged before it does not fit after it
+            for held_back in (CommissionUpdated, ()):
+                left = [
+                    entry
+                    for entry in waiting
+                    if isinstance(entry.event, held_back) or not self._fits(entry, hash_at)
+                ]
+                if len(left) < len(waiting):
+                    break
+            else:
+                for entry in waiting:
                     if not self._fits(entry, hash_at):
                         self._add_misfit(entry, hash_at)
                 return
@@ -140,8 +153,8 @@ class AccountsAudit:
 
     def _fits(self, entry: ChainEntry, hash_at: HashAt) -> bool:
         try:
-            self._add(entry, hash_at, check_balance=True)
-        except (EventMisfit, BalanceParts):
+            self._add(entry, hash_at, strictly=True)
+        except (EventMisfit, BalanceParts, ChargeParts):
             return False
         return True
 
@@ -151,20 +164,24 @@ class AccountsAudit:
         except BalanceParts as error:
             self._disagree(entry, str(error))
         try:
-            self._add(entry, hash_at, check_balance=False)
+            self._add(entry, hash_at, strictly=False)
         except EventMisfit as error:
             self._disagree(entry, str(error))
             self._broken.add(entry.event.scope)
 
-    def _add(self, entry: ChainEntry, hash_at: HashAt, *, check_balance: bool) -> None:
+    def _add(self, entry: ChainEntry, hash_at: HashAt, *, strictly: bool) -> None:
+        """Raises `EventMisfit`; `strictly`, also `BalanceParts` and `ChargeParts`: it may belong after another."""
         event = entry.event
         if event.scope in self._broken:
             return
-        if check_balance:
+        if strictly:
             self._check_balance(event)
         program_event = _program_event(event)
         self._assume(event)
-        problems = list(self._wrong_report(entry, hash_at)) if isinstance(event, UsageReported) else []
+        problems = list(self._wrong_charge(event))
+        if strictly and problems:
+            raise ChargeParts(problems[0])
+        problems += self._wrong_span(entry, hash_at)
         try:
             self._rebuilt.apply(program_event)
         except (ValueError, OverflowError, msgspec.ValidationError) as error:
@@ -175,14 +192,18 @@ class AccountsAudit:
             self.charges += 1
             self.unknown_commissions += self._commission_millionths() is None
 
-    def _wrong_report(self, entry: ChainEntry, hash_at: HashAt) -> Iterator[str]:
+    def _wrong_charge(self, event: ChainEvent) -> Iterator[str]:
+        if isinstance(event, UsageReported):
+            region, stack = self._account(event.scope), self._account(event.stack)
+            if isinstance(region, Region) and isinstance(stack, Stack):
+                yield from wrong_charge(event, region, stack, self._commission_millionths())
+
+    def _wrong_span(self, entry: ChainEntry, hash_at: HashAt) -> Iterator[str]:
         event = entry.event
-        assert isinstance(event, UsageReported)
-        region, stack = self._account(event.scope), self._account(event.stack)
-        if not isinstance(region, Region) or not isinstance(stack, Stack):
-            return
-        yield from wrong_charge(event, region, stack, self._commission_millionths())
-        yield from wrong_span(event, stack, entry.position, hash_at(event.last_position))
+        if isinstance(event, UsageReported):
+            stack = self._account(event.stack)
+            if isinstance(self._account(event.scope), Region) and isinstance(stack, Stack):
+                yield from wrong_span(event, stack, entry.position, hash_at(event.last_position))
 
     def _commission_millionths(self) -> int | None:
         state = self._rebuilt.accounts.get(addresses.state_address()[0])

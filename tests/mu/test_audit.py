@@ -14,6 +14,7 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 
 from contract.accounts import Provider, Region, Stack, UsageReport, decode_account
+from contract.addresses import state_address
 from contract.errors import DecodeError
 from contract.terms import Prices
 from events.catalogue import (
@@ -79,11 +80,13 @@ def test_a_whole_log_agrees_and_its_accounts_are_the_chains(audited: LoggedWorld
 
 def test_events_of_one_slot_need_no_order_between_scopes():
     audited = world(events_per_slot=1000)
+    # in the Marketplace's scope, whose events come before the region's below or after them
+    audited.do(*audited.calls()["update_commission"]())
     engine = MemoryEngine()
     log = open_log(engine)
     entries = list(audited.log.replay())
     # a follower for each scope: all of one scope's events come together
-    for scope in sorted({entry.stream for entry in entries}):
+    for scope in sorted({entry.stream for entry in entries}, key=str(state_address()[0]).__ne__):
         for entry in entries:
             if entry.stream == scope:
                 append(log, scope, (entry.source, entry.event))
@@ -246,7 +249,7 @@ def test_many_misfits_in_one_slot_take_no_square_of_the_time(audited: LoggedWorl
         audit.add(msgspec.structs.replace(last, position=number, event=event))
     audit.finish(lambda position: None)
     assert len(audit.disagreements) == 200
-    assert attempts <= 2 * 200
+    assert attempts <= 3 * 200
 
 
 async def test_events_of_an_earlier_program_are_none_of_the_chains():
