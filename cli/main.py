@@ -58,8 +58,6 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     # a person who watches a local region needs no line for each request that it makes of itself
     logging.getLogger("httpx").setLevel(logging.ERROR)
-    # a person who asks for a state does not ask how it came about
-    logging.getLogger("projections.runner").setLevel(logging.ERROR)
     try:
         _check_text(sys.argv[1:])
         mu()

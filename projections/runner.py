@@ -237,7 +237,7 @@ class Runner:
             folds.append(fold)
         if folds:
             names = ", ".join(fold.kind.name for fold in folds)
-            logger.warning("position %d: folding again, %s", revision.position, names)
+            logger.info("position %d: folding again, %s", revision.position, names)
         stop_of_finalized = min(revision.position, self._stop_of_finalized())
         for group, stop in ((self._prompt, revision.position), (self._cautious, stop_of_finalized)):
             if again := [fold for fold in folds if fold in group]:

@@ -8,14 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from events.catalogue import NodeJoined
+from events.catalogue import NodeJoined, NodeSource
 from events.engine import Engine
 from events.engine.lmdb import LmdbEngine
 from events.log import StreamConflict
 from events.node import node_hash
 from events.recorder import EngineProcessRecorder
 from events.verify import verify
-from tests.entries import joined, open_log, place_of, source_of
+from tests.entries import joined, open_log, place_of
 from tests.tikv import PD_ADDRESS, new_tikv_engine
 
 NODES = 8
@@ -42,7 +42,7 @@ def record_all(kind: str, place: str) -> None:
     for number in range(EVENTS):
         event = seen(number)
         try:
-            log.append(STREAM, number, [(source_of(event), event)])
+            log.append(STREAM, number, [(NodeSource(event.node, number), event)])
             recorded += 1
         except StreamConflict:
             assert log.version(STREAM) > number
