@@ -33,7 +33,7 @@ def test_run_answers_shows_logs_stops_on_a_signal_and_goes_on_where_it_was(proje
     url, _ = wait_until_running(process)
     assert greet(url) == "Hello, Ada!\n"
     tail = mu("events", "tail", "--folder", project)
-    assert [line.split()[3 if "node" in line.split()[2] else 4] for line in tail.stdout.splitlines()] == [
+    assert [line.split()[4 if line.split()[3] == "node" else 5] for line in tail.stdout.splitlines()] == [
         "NodeJoined",
         "RegionCreated",
         "UsageSignerCreated",
