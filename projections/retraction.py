@@ -61,7 +61,8 @@ class Unfinalized(msgspec.Struct):
 
     def first_position(self) -> int | None:
         """The first position that may still be retracted; None where there is none."""
-        return min((min(positions.values()) for positions in self.scopes.values()), default=None)
+        # the first of each scope's, as they rise: there may be very many where nothing is ever finalized
+        return min((next(iter(positions.values())) for positions in self.scopes.values()), default=None)
 
     def is_final(self, position: int) -> bool:
         """Whether nothing up to `position` may still be retracted."""
