@@ -27,7 +27,6 @@ from events.entries import EngineFailure
 from events.log import Entry, Log
 from events.manifest import Function, Manifest, RuntimeName, binary_id
 from events.manifest_codec import encode
-from projections.bases import Base, Bases
 from projections.checkpoint import Place, load
 from projections.projection import Projection
 from projections.rebuild import Rebuilding
@@ -302,24 +301,6 @@ def test_an_event_read_at_finalized_can_not_be_retracted():
     assert unfinalized.first_position() is None
 
 
-def test_a_base_is_wanted_when_it_is_worth_its_cost_and_the_last_one_is_final():
-    bases, unfinalized = Bases(), Unfinalized()
-    assert not bases.wants(9, unfinalized, least_entries=10)
-    assert bases.wants(10, unfinalized, least_entries=10)
-    bases.take(Base(10, b"", bytes(5000)))
-    assert not bases.wants(59, unfinalized, least_entries=10)
-    assert bases.wants(60, unfinalized, least_entries=10)
-    unfinalized.scopes = {SCOPE: {1: 10}}
-    assert not bases.wants(60, unfinalized, least_entries=10)
-    bases.drop_from(11)
-    assert bases.next is not None
-    unfinalized.scopes = {SCOPE: {1: 11}}
-    bases.take(Base(60, b"", b""))
-    assert (bases.final, bases.next) == (Base(10, b"", bytes(5000)), Base(60, b"", b""))
-    bases.drop_from(60)
-    assert bases.next is None
-
-
 @pytest.mark.parametrize("answers", range(1, 9))
 def test_an_outage_while_one_at_finalized_goes_on_leaves_nothing_half_done(answers: int):
     engine, limits = Outage(), RunnerLimits(commitments={"routes": Finality.FINALIZED})
@@ -407,15 +388,3 @@ def test_one_at_finalized_takes_up_one_rebuilt_at_confirmed_without_what_is_not_
     runner.checkpoint()
     assert runner.progress["stacks"].saved_position == 4
     assert set(runner.get(Stacks).state.stacks) == {STACKS[0], STACKS[1]}
-
-
-@given(st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(1, 4), st.booleans()), max_size=20))
-def test_the_first_that_may_be_retracted_is_the_lowest_position(happened: list[tuple[str, int, bool]]):
-    unfinalized = Unfinalized()
-    for position, (scope, sequence, is_final) in enumerate(happened, 1):
-        event = msgspec.structs.replace(deployed(STACKS[0], b""), scope=scope, sequence=sequence)
-        finality = Finality.FINALIZED if is_final else Finality.CONFIRMED
-        source = ChainSource(5, "signature", 0, finality)
-        unfinalized.apply(Entry(position, scope, position, source, 1, event, bytes(32), bytes(32)))
-        positions = [one for scope in unfinalized.scopes.values() for one in scope.values()]
-        assert unfinalized.first_position() == min(positions, default=None)
