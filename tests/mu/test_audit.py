@@ -1,69 +1,42 @@
 """Audits of a log in which everything agrees, and of what others made of it."""
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from typing import Any
-
 import msgspec
 import pytest
 from eventsourcing.persistence import StoredEvent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from solders.pubkey import Pubkey
-from solders.signature import Signature
 
-from contract.accounts import Provider, Region, Stack, UsageReport, decode_account
+from contract.accounts import Region, Stack, UsageReport
 from contract.addresses import state_address
-from contract.errors import DecodeError
 from contract.terms import Prices
 from events.catalogue import (
     ChainEvent,
     ChainSource,
     Event,
     Finality,
-    NodeSource,
     RegionUpdated,
     Retracted,
     Source,
     StackDeployed,
     UsageReported,
 )
-from events.engine import Engine
 from events.engine.memory import MemoryEngine
 from events.log import Entry
 from events.recorder import EngineProcessRecorder
-from mu.audit import Replay, Report, part
+from mu.audit import part
 from mu.audit_accounts import AccountsAudit, ChainEntry, HashAt
-from mu.audit_transactions import TransactionsCompared
-from mu.marketplace import Marketplace, MemoryFilter, TransactionStatus
 from projections.runner import PROJECTIONS
 from tests.contract.world import TERMS
 from tests.entries import append_all, events, joined, open_log
 from tests.events.make_fixtures import path as fixture
-from tests.mu.audited import LoggedWorld, altered, append, signature, world
-
-NODE = NodeSource("node", 1)
+from tests.mu.audited import LoggedWorld, altered, append, world
+from tests.mu.replayed import NODE, compared, rebuilt, replayed, report_changed
 
 
 @pytest.fixture(scope="module")
 def audited() -> LoggedWorld:
     return world()
-
-
-def replayed(engine: Engine) -> Report:
-    replay = Replay(EngineProcessRecorder(engine))
-    replay.run()
-    return replay.report()
-
-
-def rebuilt(engine: Engine) -> AccountsAudit:
-    audit = AccountsAudit()
-    log = open_log(engine)
-    for entry in log.replay():
-        audit.add(entry)
-    audit.finish(lambda position: log.read(position, 1)[0].hash)
-    return audit
 
 
 def test_a_whole_log_agrees_and_its_accounts_are_the_chains(audited: LoggedWorld):
@@ -116,15 +89,6 @@ def test_a_log_of_a_region_alone_gives_the_accounts_of_the_region(audited: Logge
     assert all("is of another log" in one.problem for one in audit.disagreements)
     count = len(audited.reports())
     assert (audit.charges, audit.unknown_commissions, len(audit.disagreements)) == (count, count, count)
-
-
-def report_changed(**fields: object) -> Callable[[Entry], tuple[Source, Event]]:
-    def change(entry: Entry) -> tuple[Source, Event]:
-        if isinstance(entry.event, UsageReported) and entry.event.first_position == 6:
-            return entry.source, msgspec.structs.replace(entry.event, **fields)
-        return entry.source, entry.event
-
-    return change
 
 
 @pytest.mark.parametrize(
@@ -310,172 +274,3 @@ def test_an_altered_record_parts_though_later_hashes_are_the_same():
     parting = part(EngineProcessRecorder(one), EngineProcessRecorder(other))
     assert parting is not None
     assert parting.position == 5
-
-
-class ClusterMarketplace(Marketplace):
-    """Reads the accounts of a cluster in process."""
-
-    def __init__(
-        self, world: LoggedWorld, changed: Mapping[str, TransactionStatus | None] | None = None
-    ) -> None:
-        self._world = world
-        self.changed = changed or {}
-        self.asked: list[str] = []
-
-    async def account(self, address: Pubkey, kind: type[Any]) -> Any:
-        cluster = self._world.cluster
-        return cluster.account(address) if cluster.exists(address) else None
-
-    async def statuses(self, signatures: Sequence[Signature]) -> list[TransactionStatus | None]:
-        self.asked = [str(signature) for signature in signatures]
-        return [
-            self.changed.get(
-                str(signature), TransactionStatus(int.from_bytes(bytes(signature), "big"), failed=False)
-            )
-            for signature in signatures
-        ]
-
-    async def accounts(
-        self, kind: type[Any], filters: Sequence[MemoryFilter] = ()
-    ) -> list[tuple[Pubkey, Any]]:
-        assert kind is Region
-        world = self._world
-        addresses = (world.region, world.empty_region, world.other_region)
-        return [(address, world.cluster.account(address)) for address in addresses]
-
-
-async def compared(
-    audited: LoggedWorld, engine: Engine, changed: Mapping[str, TransactionStatus | None] | None = None
-) -> Report:
-    replay = Replay(EngineProcessRecorder(engine))
-    replay.run()
-    await replay.compare(ClusterMarketplace(audited, changed))
-    return replay.report()
-
-
-async def test_the_chains_transactions_agree_and_what_differs_is_named():
-    audited = world()
-    count = len(audited.events)
-    changed = {
-        signature(3): None,
-        signature(5): TransactionStatus(5, failed=True),
-        signature(7): TransactionStatus(8, failed=False),
-    }
-    report = await compared(audited, audited.engine, changed)
-    assert report.transactions == TransactionsCompared(compared=count - 1, unknown=1, moved=0)
-    assert [(found.position, found.problem) for found in report.disagreements] == [
-        (5, f"the transaction {signature(5)} has failed on chain"),
-        (
-            7,
-            f"the transaction {signature(7)} is in slot 8 on chain, and was finalized in slot 7 by the log",
-        ),
-    ]
-
-
-async def test_a_confirmed_event_may_have_landed_in_another_slot_since(audited: LoggedWorld):
-    def confirmed(entry: Entry) -> tuple[Source, Event]:
-        assert isinstance(entry.source, ChainSource)
-        return msgspec.structs.replace(entry.source, finality=Finality.CONFIRMED), entry.event
-
-    engine = altered(audited.log, confirmed)
-    found = await compared(audited, engine, {signature(7): TransactionStatus(8, failed=False)})
-    assert found.transactions == TransactionsCompared(compared=len(audited.events), unknown=0, moved=1)
-    assert not any("slot" in one.problem for one in found.disagreements)
-
-
-async def test_what_is_no_signature_is_named(audited: LoggedWorld):
-    def nonsense(entry: Entry) -> tuple[Source, Event]:
-        source = entry.source
-        if entry.position == 4:
-            source = msgspec.structs.replace(source, signature="no signature")
-        return source, entry.event
-
-    found = (await compared(audited, altered(audited.log, nonsense))).disagreements
-    assert [one.problem for one in found if "signature" in one.problem] == [
-        "'no signature' is no transaction's signature"
-    ]
-
-
-async def test_the_chains_accounts_agree_and_what_differs_is_named():
-    audited = world()
-    agreeing = await compared(audited, audited.engine)
-    assert agreeing.disagreements == ()
-    assert agreeing.compared == sum(agreeing.accounts.values())
-    region = audited.cluster.account(audited.region)
-    assert isinstance(region, Region)
-    data = bytearray(audited.cluster.data(audited.region))
-    place = data.index(region.base_url.encode())
-    data[place + len(region.base_url) - 1] ^= 1
-    audited.cluster.plant(audited.region, bytes(data))
-    [found] = (await compared(audited, audited.engine)).disagreements
-    last = max(entry.position for entry in audited.log.replay() if entry.stream == str(audited.region))
-    assert found.position == last
-    assert re.fullmatch(
-        rf"Region {audited.region}: base_url is \S+ on chain, and \S+ by the log", found.problem
-    )
-
-
-def with_one_more_region(data: bytes) -> bytes:
-    """The account of a provider, altered where it counts its regions."""
-    provider = decode_account(data)
-    assert isinstance(provider, Provider)
-    more = msgspec.structs.replace(provider, region_count=provider.region_count + 1)
-    for place, byte in enumerate(data):
-        changed = data[:place] + bytes([(byte + 1) % 256]) + data[place + 1 :]
-        with suppress(DecodeError):
-            if decode_account(changed) == more:
-                return changed
-    raise AssertionError
-
-
-async def test_what_regions_change_elsewhere_is_compared_where_all_are_in_the_log():
-    audited = world()
-    data = audited.cluster.data(audited.provider)
-    audited.cluster.plant(audited.provider, with_one_more_region(bytes(data)))
-    [found] = (await compared(audited, audited.engine)).disagreements
-    assert "region_count" in found.problem
-
-
-async def test_a_log_of_nothing_on_chain_has_nothing_to_compare():
-    engine = MemoryEngine()
-    append_all(open_log(engine), [joined(0)])
-    [found] = (await compared(world(), engine)).disagreements
-    assert "nothing to compare" in found.problem
-
-
-async def test_of_what_was_retracted_the_chain_is_not_asked(audited: LoggedWorld):
-    engine = altered(audited.log, lambda entry: (entry.source, entry.event))
-    log = open_log(engine)
-    last = log.read(log.head().position, 1)[0]
-    assert isinstance(last.event, ChainEvent)
-    dead = msgspec.structs.replace(last.event, sequence=last.event.sequence + 1)
-    lost = signature(9999)
-    append(log, last.stream, (ChainSource(10_000, lost, 0, Finality.CONFIRMED), dead))
-    retracted = Retracted(
-        scope=dead.scope,
-        first_sequence=dead.sequence,
-        last_sequence=dead.sequence,
-        positions=(last.position + 1,),
-    )
-    append(log, last.stream, (NODE, retracted))
-    report = await compared(audited, engine, {lost: TransactionStatus(1, failed=True)})
-    assert not any(lost in one.problem for one in report.disagreements)
-
-
-async def test_a_chain_that_is_ahead_is_a_disagreement_of_its_scope_alone():
-    audited = world()
-    before = altered(audited.log, lambda entry: (entry.source, entry.event))
-    audited.do(*audited.calls()["create_usage_signer"]())
-    [found] = (await compared(audited, before)).disagreements
-    assert re.search(rf"is the last of {audited.empty_region}; the chain is at", found.problem)
-
-
-async def test_what_regions_change_elsewhere_is_compared_only_if_all_are_in_the_log(audited: LoggedWorld):
-    def without_a_region(entry: Entry) -> tuple[Source, Event]:
-        gone = entry.stream == str(audited.empty_region)
-        return (NODE, joined(0)) if gone else (entry.source, entry.event)
-
-    found = (await compared(audited, altered(audited.log, without_a_region))).disagreements
-    assert all(
-        re.search("is of another log|version|belongs in|was recorded by", one.problem) for one in found
-    ), found
