@@ -54,7 +54,7 @@ def verify(folder: Path, as_json: bool) -> None:
     each position that disagrees.
     """
     with open_log(find_region_folder(folder)) as opened:
-        if opened.log.head().position < FIRST_POSITION and opened.recorder.beyond_head() is None:
+        if opened.recorder.is_empty():
             raise InvalidInput("--folder", f"the log of {folder} has no entries")
         verified = examine(opened.recorder, progress=progress_lines("verified", opened.log.head().position))
     if as_json:

@@ -16,14 +16,14 @@ from cli.output import (
 )
 from events.catalogue import ChainSource
 from mu.region_folder import find_region_folder, open_log
-from mu.why import explain
+from mu.why import SUBJECT, explain
 from projections.runner import RunnerLimits
 
 CAUSE_INDENT = " " * 8
 
 
 @click.command()
-@click.argument("subject", metavar="ROUTE|STACK|NODE")
+@click.argument("subject", metavar=SUBJECT)
 @folder_option
 @json_option
 def why(subject: str, folder: Path, as_json: bool) -> None:

@@ -11,7 +11,8 @@ import msgspec
 
 from contract.errors import InvalidInput, MuError
 from events.codec import recorded_at
-from events.engine import Conflict, Engine, KeyExists, OutcomeUnknown
+from events.engine import Conflict, Engine, OutcomeUnknown
+from events.engine.once import insert_once
 from events.export import describe, export
 from events.log_keys import DEFAULT_PREFIX, LogKeys
 from events.record import hash_record
@@ -86,8 +87,8 @@ class Archive:
 
     def _copy(self, first: int, last: int, region: str, store: SegmentStore) -> Segment:
         """Put a segment into the store and read it back."""
-        [(position, last_record)] = self._recorder.records(last, 1) or [(0, None)]
-        if last_record is None or position != last:
+        last_record = self._recorder.record(last)
+        if last_record is None:
             raise BrokenLog(last, "is missing")
         last_hash, created_at = last_record.hash, recorded_at(last_record.state)
         header = describe(self._recorder, first=first, last=last, region=region, created_at=created_at)
@@ -109,22 +110,9 @@ class Archive:
         )
 
     def _note(self, segment: Segment) -> None:
-        key = self._keys.segment(segment.first_position)
         value = msgspec.msgpack.encode(segment)
-        for _ in range(MAX_ATTEMPTS):
-            with self._engine.begin() as transaction:
-                noted = transaction.get(key)
-                if noted == value:
-                    return
-                if noted is not None:
-                    break
-                try:
-                    transaction.insert(key, value)
-                    transaction.commit()
-                except (Conflict, KeyExists, OutcomeUnknown):
-                    continue
-                return
-        raise ArchiveConflict(f"position {segment.first_position} is being archived by another")
+        if insert_once(self._engine, self._keys.segment(segment.first_position), value) != value:
+            raise ArchiveConflict(f"position {segment.first_position} is being archived by another")
 
     def _delete(self, segment: Segment) -> None:
         """Let the engine's copies of a noted segment go, the first ones first."""

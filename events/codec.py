@@ -15,17 +15,19 @@ from events.upcast import upcast
 MAX_MILLISECONDS = 253_402_300_799_999
 """The last of the year 9999."""
 
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=MAX_MILLISECONDS)]
+
 
 class Recorded(msgspec.Struct, frozen=True, gc=False):
     """An event with where it came from and when a node recorded it (milliseconds since 1970, UTC)."""
 
     source: Source
-    recorded_at: Annotated[int, msgspec.Meta(ge=0, le=MAX_MILLISECONDS)]
+    recorded_at: Milliseconds
     event: Event
 
 
 class _Time(msgspec.Struct):
-    recorded_at: Annotated[int, msgspec.Meta(ge=0, le=MAX_MILLISECONDS)]
+    recorded_at: Milliseconds
 
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")

@@ -86,6 +86,15 @@ class EngineRecorder(Recorder):
                 for key, data in snapshot.scan(*self._entry_range(start, None), limit=limit)
             ]
 
+    def record(self, position: int) -> Record | None:
+        """The record at a position; None if there is none. Raises `UnreadableRecord`."""
+        found = self.records(position, 1)
+        return found[0][1] if found and found[0][0] == position else None
+
+    def is_empty(self) -> bool:
+        """Whether there are no entries, not even after the head."""
+        return self.head()[0] == 0 and self.beyond_head() is None
+
     def segments(self) -> list[Segment]:
         """The segments that have been archived, in order. Raises `DecodeError` for a note of one."""
         with self._reading() as snapshot:

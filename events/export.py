@@ -51,10 +51,10 @@ def describe(
     if first == head + 1:
         previous_hash = head_hash
     else:
-        found = recorder.records(first, 1)
-        if not found or found[0][0] != first:
+        found = recorder.record(first)
+        if found is None:
             raise BrokenLog(first, "is missing")
-        previous_hash = found[0][1].previous_hash
+        previous_hash = found.previous_hash
     return Header(
         region=region,
         first_position=first,
@@ -105,8 +105,8 @@ def resume_export(
 
 def _check_same_log(recorder: EngineProcessRecorder, header: Header, decoder: LogFileDecoder) -> None:
     """The hash of the last record in the file vouches for all of them."""
-    last = recorder.records(decoder.position, 1) if decoder.position else []
-    here = last[0][1].hash if last and last[0][0] == decoder.position else None
+    last = recorder.record(decoder.position)
+    here = None if last is None else last.hash
     if recorder.head()[0] < header.last_position or (decoder.position and here != decoder.hash):
         raise InvalidInput("FILE", f"is of another log: they differ at position {decoder.position} or before")
 

@@ -31,23 +31,8 @@ def check_file(segment: Segment, store: SegmentStore | None = None) -> None:
     if (size := store.size_bytes(segment.name)) != segment.file_bytes:
         raise InvalidLogFile(f"it has {size} bytes, and should have {segment.file_bytes}")
     header, trailer = read_back(store, segment.name)
-    noted = (
-        segment.region,
-        segment.first_position,
-        segment.last_position,
-        segment.previous_hash,
-        segment.last_hash,
-        segment.checksum,
-    )
-    found = (
-        header.region,
-        header.first_position,
-        header.last_position,
-        header.previous_hash,
-        trailer.last_hash,
-        trailer.checksum,
-    )
-    if found != noted:
+    ends = (trailer.last_hash, trailer.checksum) == (segment.last_hash, segment.checksum)
+    if not (segment.describes(header) and ends):
         raise InvalidLogFile("it is another file than was archived")
 
 

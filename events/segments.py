@@ -21,6 +21,7 @@ from events.engine.closing import ClosedAtExit
 from events.log_file import (
     FRAME_HEAD_BYTES,
     TRAILER_BYTES,
+    Header,
     InvalidLogFile,
     header_bytes,
     read_frame,
@@ -53,6 +54,11 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
     region: str
     location: str
     name: str
+
+    def describes(self, header: Header) -> bool:
+        """Whether a file that begins so may be this one."""
+        found = (header.region, header.first_position, header.last_position, header.previous_hash)
+        return found == (self.region, self.first_position, self.last_position, self.previous_hash)
 
 
 def decode_segment(data: bytes) -> Segment:
@@ -143,9 +149,7 @@ class _OpenSegment:
         if self._is_checked:
             return
         segment = self._segment
-        header = read_header(self._read(0, header_bytes(segment.region)))
-        found = (header.region, header.first_position, header.last_position, header.previous_hash)
-        if found != (segment.region, segment.first_position, segment.last_position, segment.previous_hash):
+        if not segment.describes(read_header(self._read(0, header_bytes(segment.region)))):
             raise InvalidLogFile("it is another file than was archived")
         trailer = self._read(segment.file_bytes - TRAILER_BYTES, TRAILER_BYTES)
         if not trailer.endswith(segment.last_hash + segment.checksum):

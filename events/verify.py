@@ -110,10 +110,9 @@ def _add_singly(recorder: EngineProcessRecorder, verification: Verification, las
 
 def _record_at(recorder: EngineProcessRecorder, position: int) -> Record | None:
     try:
-        found = recorder.records(position, 1)
+        return recorder.record(position)
     except DecodeError:
         return None
-    return found[0][1] if found and found[0][0] == position else None
 
 
 def verify(recorder: EngineProcessRecorder) -> Head:

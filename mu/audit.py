@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import msgspec
 
 from contract.errors import DecodeError
-from events.catalogue import Retracted
 from events.engine.memory import MemoryEngine
 from events.export import Progress, no_progress
 from events.log import FIRST_POSITION, READ_BATCH_ENTRIES, Entry, Log
@@ -55,7 +54,6 @@ class Replay:
         self._recorder = recorder
         self._accounts = AccountsAudit()
         self._compared: Compared | None = None
-        self._retracted: set[int] = set()
 
     def run(self, progress: Progress = no_progress, *, verifying: Progress = no_progress) -> None:
         """Verify the log, fold it into all projections, rebuild the accounts, and recompute the charges."""
@@ -68,8 +66,6 @@ class Replay:
         for entry in _readable(Log(self._recorder, lambda: 0), last):
             self._runner.feed([entry])
             self._accounts.add(entry)
-            if isinstance(entry.event, Retracted):
-                self._retracted |= set(entry.event.positions)
             self._position = entry.position
             if entry.position % READ_BATCH_ENTRIES == 0:
                 progress(entry.position)
@@ -81,7 +77,7 @@ class Replay:
         comparison.programs(self._verified.old_scopes)
         await comparison.accounts(self._accounts)
         entries = _readable(Log(self._recorder, lambda: 0), self._position)
-        await comparison.transactions(entries, self._retracted, progress)
+        await comparison.transactions(entries, self._accounts.retracted, progress)
         self._compared = comparison.result
 
     def report(self) -> Report:
@@ -118,8 +114,8 @@ class Replay:
         )
 
     def _hash_at(self, position: int) -> bytes | None:
-        found = self._recorder.records(position, 1) if FIRST_POSITION <= position <= self._position else []
-        return found[0][1].hash if found and found[0][0] == position else None
+        found = self._recorder.record(position) if position <= self._position else None
+        return None if found is None else found.hash
 
 
 class Parting(msgspec.Struct, frozen=True):

@@ -92,7 +92,8 @@ class AccountsAudit:
         self.unknown_commissions = 0
         """How many of the charges were made in a Marketplace of whose commission the log says nothing."""
         self._entries: list[ChainEntry] = []
-        self._retracted: set[int] = set()
+        self.retracted: set[int] = set()
+        """The positions of the events that never happened."""
         self._rebuilt = Rebuilt()
         self._assumed: set[Pubkey] = set()
         self._broken: set[str] = set()
@@ -108,13 +109,13 @@ class AccountsAudit:
                 return
             self._entries.append(ChainEntry(entry.position, entry.source.slot, entry.event))
         elif isinstance(entry.event, Retracted):
-            self._retracted.update(entry.event.positions)
+            self.retracted.update(entry.event.positions)
 
     def finish(self, hash_at: HashAt) -> None:
         """The log ends here."""
         # each scope is followed by itself, so that the slots of several are mixed in a log
         live = sorted(
-            _in_possible_slots(entry for entry in self._entries if entry.position not in self._retracted),
+            _in_possible_slots(entry for entry in self._entries if entry.position not in self.retracted),
             key=lambda entry: entry.slot,
         )
         self._known = {entry.event.scope for entry in live}

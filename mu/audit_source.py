@@ -55,7 +55,7 @@ def _temporary_engine() -> Engine:
 
 def _with_entries(recorder: EngineProcessRecorder, text: str, field: str) -> EngineProcessRecorder:
     """A log without entries agrees with everything, and is mostly a mistyped address."""
-    if recorder.head()[0] == 0 and recorder.beyond_head() is None:
+    if recorder.is_empty():
         raise InvalidInput(
             field, f"there are no entries at {text}; on TiKV it is {TIKV_SCHEME}HOST:PORT/PREFIX"
         )

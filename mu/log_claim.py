@@ -1,14 +1,13 @@
 """Whose log it is: a region claims the place where its log is kept, so that no other region's events come into it."""
 
 from contract.errors import InvalidInput
-from events.engine import Conflict, Engine, KeyExists, OutcomeUnknown, Unavailable
+from events.engine import Engine, Unavailable
+from events.engine.once import insert_once
 from events.export import region_of
 from events.recorder import EngineProcessRecorder
 
 REGION_KEY = b"region"
 """Its value is the region's account, as base58 text."""
-
-MAX_ATTEMPTS = 16
 
 
 def claim(engine: Engine, region: str) -> None:
@@ -17,19 +16,12 @@ def claim(engine: Engine, region: str) -> None:
     Any number of nodes may do so at once, of one region or of several. Raises `InvalidInput` where it is another's, and
     what the engine raises.
     """
-    for _ in range(MAX_ATTEMPTS):
-        owner = claimed_by(engine)
-        if owner:
-            break
-        try:
-            with engine.begin() as transaction:
-                transaction.insert(REGION_KEY, region.encode())
-                transaction.commit()
-        except (Conflict, KeyExists, OutcomeUnknown):
-            continue
-        return
-    else:
-        raise Unavailable("the log's engine did not say whose it is")
+    owner = claimed_by(engine)
+    if not owner:
+        present = insert_once(engine, REGION_KEY, region.encode())
+        if present is None:
+            raise Unavailable("the log's engine did not say whose it is")
+        owner = _text(present)
     if owner != region:
         raise InvalidInput(
             "folder",
@@ -42,4 +34,8 @@ def claimed_by(engine: Engine) -> str:
     """Whose log it is, or by its events must be; empty for a log that nobody has claimed or written to."""
     with engine.snapshot() as snapshot:
         data = snapshot.get(REGION_KEY)
-    return region_of(EngineProcessRecorder(engine)) if data is None else data.decode(errors="replace")
+    return region_of(EngineProcessRecorder(engine)) if data is None else _text(data)
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="replace")

@@ -18,6 +18,9 @@ from projections.routes import Routes, StackRoutes
 from projections.runner import Runner
 from projections.stacks import Stacks, Status
 
+SUBJECT = "ROUTE|STACK|NODE"
+"""What can be asked about, as the command names it."""
+
 
 class Place(msgspec.Struct, frozen=True):
     """A request's path in a stack: the gateway, and the raw rest."""
@@ -56,9 +59,7 @@ def explain(text: str, log: Log, runner: Runner) -> Explanation:
         found = _causes(log, lambda: NodeCauses(name))
         now = _node_now(name, runner)
     if not found:
-        raise InvalidInput(
-            "ROUTE|STACK|NODE", f"{text} is no route, stack or node that this region's log knows"
-        )
+        raise InvalidInput(SUBJECT, f"{text} is no route, stack or node that this region's log knows")
     return Explanation(text, tuple(now), tuple(found))
 
 
@@ -68,13 +69,13 @@ def parse_place(text: str) -> Place | None:
         path = urlsplit(text).path if "://" in text else text.partition("?")[0]
         if not path.startswith("/"):
             if "://" in text:
-                raise InvalidInput("ROUTE|STACK|NODE", f"{text} has no path")
+                raise InvalidInput(SUBJECT, f"{text} has no path")
             return None
         found = split_target(path)
     except (BadPath, ValueError) as error:
-        raise InvalidInput("ROUTE|STACK|NODE", f"{text} is no path: {error}") from None
+        raise InvalidInput(SUBJECT, f"{text} is no path: {error}") from None
     if isinstance(found, NotFound):
-        raise InvalidInput("ROUTE|STACK|NODE", f"{text} has no gateway: a route is /STACK/GATEWAY/PATH")
+        raise InvalidInput(SUBJECT, f"{text} has no gateway: a route is /STACK/GATEWAY/PATH")
     return Place(*found)
 
 

@@ -34,11 +34,6 @@ from tests.mu.audited import LoggedWorld, altered, append, world
 from tests.mu.replayed import NODE, compared, rebuilt, replayed, report_changed
 
 
-@pytest.fixture(scope="module")
-def audited() -> LoggedWorld:
-    return world()
-
-
 def test_a_whole_log_agrees_and_its_accounts_are_the_chains(audited: LoggedWorld):
     report = replayed(audited.engine)
     assert report.disagreements == ()

@@ -1,7 +1,6 @@
 import re
 
 import msgspec
-import pytest
 
 from contract.accounts import Region
 from events.catalogue import (
@@ -23,11 +22,6 @@ from tests.mu.replayed import (
     compared,
     with_one_more_region,
 )
-
-
-@pytest.fixture(scope="module")
-def audited() -> LoggedWorld:
-    return world()
 
 
 async def test_the_chains_transactions_agree_and_what_differs_is_named():

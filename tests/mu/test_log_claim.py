@@ -9,7 +9,8 @@ from contract.errors import InvalidInput
 from events.engine import Conflict, Engine, EngineError, KeyExists, OutcomeUnknown, Unavailable
 from events.engine.lmdb import LmdbEngine
 from events.engine.memory import MemoryEngine
-from mu.log_claim import MAX_ATTEMPTS, claim, claimed_by
+from events.engine.once import MAX_ATTEMPTS
+from mu.log_claim import claim, claimed_by
 from tests.entries import SCOPE, append_all, joined, open_log, region_created
 from tests.tikv import new_tikv_engine
 

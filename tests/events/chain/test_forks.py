@@ -324,11 +324,16 @@ def test_at_the_commitment_finalized_only_what_is_final_enters():
     assert {source.finality for source in sources if isinstance(source, ChainSource)} == {Finality.FINALIZED}
 
 
-def test_what_entered_as_confirmed_is_finalized_though_the_commitment_is_another_now():
+def confirmed_before() -> tuple[ForkingChain, ViewReader, Follower, Log]:
+    """A story whose events 2 and 3 entered as confirmed, and a follower that takes only what is finalized since."""
     chain, reader, following, log = story()
     chain.act(2)
     see(chain, reader, following)
-    following = follower(log, reader, Finality.FINALIZED)
+    return chain, reader, follower(log, reader, Finality.FINALIZED), log
+
+
+def test_what_entered_as_confirmed_is_finalized_though_the_commitment_is_another_now():
+    chain, reader, following, log = confirmed_before()
     see(chain, reader, following)
     assert events_of(log)[2:] == ["2", "3"]
     chain.finalize(99)
@@ -337,10 +342,7 @@ def test_what_entered_as_confirmed_is_finalized_though_the_commitment_is_another
 
 
 def test_what_entered_as_confirmed_is_retracted_though_the_commitment_is_another_now():
-    chain, reader, following, log = story()
-    chain.act(2)
-    see(chain, reader, following)
-    following = follower(log, reader, Finality.FINALIZED)
+    chain, reader, following, log = confirmed_before()
     chain.fork(2, [])
     chain.pass_slots(1)
     chain.finalize(99)
@@ -349,10 +351,7 @@ def test_what_entered_as_confirmed_is_retracted_though_the_commitment_is_another
 
 
 def test_what_came_in_the_place_of_a_retracted_event_enters_when_it_is_final_where_only_that_may():
-    chain, reader, following, log = story()
-    chain.act(2)
-    see(chain, reader, following)
-    following = follower(log, reader, Finality.FINALIZED)
+    chain, reader, following, log = confirmed_before()
     chain.fork(2, [])
     chain.pass_slots(1)
     chain.finalize(99)
